@@ -95,5 +95,5 @@ def test_a_tensor_without_a_use_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES["gemma3"])
     path.write_bytes(path.read_bytes().replace(b"gemma3", b"exaone"))
-    with pytest.raises(ModelFileError, match=r"14 tensors that its architecture 'exaone' has no use for, .*post_"):
+    with pytest.raises(ModelFileError, match=r"14 tensors that its architecture 'exaone' does not use, .*post_"):
         build(path, tmp_path / "cache")

@@ -139,7 +139,7 @@ class Lease:
         try:
             await self._ledger.settle(row, self._hold)
         except StoreError:
-            text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
+            text = "The server could not write its ledger, so this answer is withheld and not charged."
             raise RequestError("store_unavailable", text) from None
         await self._reservation.wait_released()
 
@@ -167,7 +167,7 @@ class Lease:
         try:
             hold = await self._ledger.reserve(request)
         except StoreError:
-            text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+            text = "The server cannot write its ledger at the moment, so it accepts no requests; try again."
             raise RequestError("store_unavailable", text) from None
         if isinstance(hold, BudgetRefusal):
             raise _budget_exceeded(hold)

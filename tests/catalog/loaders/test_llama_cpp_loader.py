@@ -51,7 +51,7 @@ def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_draft_model_does_not_go_with_llama_cpp(mixture: Path, tmp_path: Path) -> None:
     loader = _loader(mixture, tmp_path)
     drafting = replace(loader, local=replace(loader.local, draft=loader.local))
-    with pytest.raises(SourceError, match=r"architecture qwen3moe, so llama.cpp serves it, which takes no draft model"):
+    with pytest.raises(SourceError, match=r"architecture qwen3moe, so llama.cpp serves it, without a draft model"):
         drafting.estimate()
 
 

@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_the_partial_answer(hub: Hub, tmp_path: Path) -> None:
         hub.gate.set()
         hub.held_after = 0
     assert process.returncode == 130
-    last = "forefront: interrupted; what has come is kept, and the next pull continues from there"
+    last = "forefront: interrupted; partial files are kept, and the next pull continues from there"
     assert error.splitlines()[-1] == last
     assert "50 % pulled" in forefront(hub, tmp_path, "models", "list").stdout
     hub.requests.clear()

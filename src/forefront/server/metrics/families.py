@@ -227,7 +227,9 @@ def _server_families(sources: MetricSources) -> Iterator[Metric]:
     for code in ERRORS:
         errors.add_metric([code], metrics.errors[code])
     yield errors
-    responses = _counter("http_requests", "HTTP requests; status 0: the client left.", "method", "route", "status")
+    responses = _counter(
+        "http_requests", "HTTP requests; status 0: the client disconnected.", "method", "route", "status"
+    )
     for (method, route, status), count in metrics.responses.items():
         responses.add_metric([method, route, str(status)], count)
     yield responses

@@ -305,7 +305,7 @@ def test_a_hub_that_fails_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     assert refusal(hub, tmp_path).endswith("the hub answers with status 500")
     text = refusal(hub, tmp_path, endpoint="http://127.0.0.1:9")
     assert "the hub at 127.0.0.1:9 cannot be reached" in text
-    assert text.endswith("HF_HUB_OFFLINE=1 uses what has been pulled before")
+    assert text.endswith("HF_HUB_OFFLINE=1 uses models that were pulled before")
 
 
 def test_a_redirect_without_encryption_is_refused(hub: Hub, tmp_path: Path) -> None:
