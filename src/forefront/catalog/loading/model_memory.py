@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class ModelMemory:
-    """At most `limit` bytes for all `models`. `changed` is set when a model needs its memory no more; `unload` starts
+    """At most `limit` bytes for all `models`. `changed` is set when memory may have become free; `unload` starts
     to unload a model."""
 
     def __init__(

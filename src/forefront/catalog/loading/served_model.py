@@ -47,7 +47,7 @@ class LoadRequests(Protocol):
         """The model has no running request any more."""
 
     def changed(self) -> None:
-        """A model needs its memory no more, or does not wait any more."""
+        """Memory may have become free, or a model has stopped waiting."""
 
 
 class LoadWaiter(Protocol):

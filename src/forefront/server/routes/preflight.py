@@ -40,7 +40,7 @@ CHAT_PREFLIGHT: Final = PreflightApi(parse_chat_request, lambda preflight: prefl
 class PreflightEndpoint:
     """The endpoint, as an ASGI application: it ends when the client disconnects.
 
-    A preflight costs nothing and is in no ledger. It counts as a request of its key and project while it runs and for
+    A preflight is free and has no row in the ledger. It counts as a request of its key and project while it runs and for
     the minute after, since it takes the work of preparing one.
     """
 

@@ -64,7 +64,7 @@ DETOKENIZE: TokenApi[DetokenizeRequest] = TokenApi(parse_detokenize_request, det
 class TokensEndpoint(Generic[R]):
     """The endpoint, as an ASGI application: it ends when the client disconnects.
 
-    A call costs nothing and is in no ledger. It counts as a request of its key and project, like a preflight.
+    A call is free and has no row in the ledger. It counts as a request of its key and project, like a preflight.
     """
 
     def __init__(self, api: TokenApi[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:

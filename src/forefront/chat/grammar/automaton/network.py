@@ -44,7 +44,7 @@ class UnsupportedGrammarError(Exception):
 
 class Network:
     """`starts` are the first states of the rules, `finals` the last ones. `distances` counts the tokens from a state
-    to the end of its rule, each terminal cut into tokens by itself."""
+    to the end of its rule, each terminal tokenised separately."""
 
     def __init__(self, rules: dict[str, Expression], automaton: RegexAutomaton, longest: Longest) -> None:
         self.automaton = automaton

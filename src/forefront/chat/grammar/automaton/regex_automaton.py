@@ -109,7 +109,7 @@ class RegexAutomaton:
         return self._state((NOT, FAIL), accepting=True)
 
     def multiple(self, divisor: int, scale: int) -> int:
-        """Decimal numbers that are multiples of `divisor` / 10**`scale`; the form of the number is another's care."""
+        """Decimal numbers that are multiples of `divisor` / 10**`scale`; the caller checks the form of the number."""
         return self._multiple(divisor, scale, 0, -1)
 
     def of(self, node: Regex) -> int:
