@@ -14,7 +14,7 @@ from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.engines.engine_backend import EngineBackend
+from forefront.managed_engines.engine_backend import EngineBackend
 from tests.support.models.llama_cpp_families import write_mixture, write_projector
 
 

@@ -9,7 +9,7 @@ from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.hub.hub_api import HubSettings, hub_settings
 from forefront.catalog.pull.hub.hub_pull import HubPull
 from forefront.catalog.pull.package_pull import fetch
-from forefront.catalog.pull.records import ModelLock, PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import ModelLock, PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_files
 from forefront.catalog.pull.url_pull import pull_url
 from forefront.catalog.sources.known_models import PackageModel

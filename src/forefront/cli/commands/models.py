@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.records import PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
 from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel, PackageModel
 from forefront.catalog.sources.source import SourceError, find_pullable, reference_text

@@ -18,7 +18,7 @@ from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelLock, PulledModels
+from forefront.catalog.pull.pulled_models import ModelLock, PulledModels
 from forefront.catalog.sources.model_settings import parse_keep
 from forefront.catalog.sources.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
@@ -26,7 +26,7 @@ from forefront.cli.loaders.cluster_models import ClusterModels
 from forefront.cli.loaders.upstream_model import load_upstream
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
-from forefront.engines.gpu_servers import SGLANG, VLLM
+from forefront.managed_engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.json_list import JsonListFormat
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -21,7 +21,7 @@ class MistralFormat(JsonListFormat):
     openings: tuple[str, ...] = ("[TOOL_CALLS]",)
     named: bool = True
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if not marker or char in ("[", "{"):
@@ -66,7 +66,7 @@ class SectionFormat(ToolFormat):
     between_calls: str = ""
     counted: bool = False
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. The separator behind the name must be there."""
         section, call = self.openings
         char = yield from reader.white(char)
