@@ -57,7 +57,7 @@ def test_settings_of_a_draft_model(tiny_gguf: Path) -> None:
     tables = {"m": ModelSettings(source=str(tiny_gguf), draft="hf:o/r"), "n": ModelSettings(source=str(tiny_gguf))}
     first, second = list_models([], tables, replace(OPTIONS, draft="smollm2"))
     assert (first.options.draft, second.options.draft) == ("hf:o/r", "smollm2")
-    with pytest.raises(ConfigError, match="m: a draft model drafts nothing with speculation off"):
+    with pytest.raises(ConfigError, match="m: a draft model needs speculation"):
         list_models([], tables, replace(OPTIONS, speculation="off"))
     for table in (ModelSettings(source=str(tiny_gguf), draft="smollm2"), ModelSettings(source=str(tiny_gguf))):
         with pytest.raises(ConfigError, match=r"m: a draft model cannot be combined with the engine llama.cpp"):

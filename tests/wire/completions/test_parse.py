@@ -219,7 +219,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"functions": [FUNCTION], "tool_choice": "auto"}, VALUE, "tool_choice", "older form"),
         ({"function_call": {"name": "f"}}, VALUE, "function_call", "there are no `functions`"),
         ({"functions": [FUNCTION], "function_call": {"name": "g"}}, VALUE, "function_call", "not among the functions"),
-        ({"audio": {}}, UNSUPPORTED, "audio", "write text alone"),
+        ({"audio": {}}, UNSUPPORTED, "audio", "generate text only"),
         ({"prompt": "x"}, VALUE, "prompt", "`prompt` and `messages` exclude each other"),
         ({"prompt": [1], "messages": MISSING}, TYPE, "prompt", "must be a string here"),
         ({"deadline_ms": 0}, VALUE, "deadline_ms", "at least 1"),

@@ -147,7 +147,7 @@ def test_a_server_that_only_fails_is_given_up(hub: Hub, tmp_path: Path, monkeypa
 
 def test_a_wrong_checksum_is_refused_and_deleted(hub: Hub, tmp_path: Path) -> None:
     hub.content = bytes(len(CONTENT))
-    assert "what came has another checksum than it should have" in refusal(hub, tmp_path)
+    assert "the downloaded file has another checksum than expected" in refusal(hub, tmp_path)
     assert sum(path.stat().st_size for path in blobs(tmp_path)) == 0
     hub.content = None
     assert puller(hub, tmp_path).pull(REFERENCE).path.read_bytes() == CONTENT
