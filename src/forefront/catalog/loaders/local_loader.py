@@ -275,7 +275,7 @@ def load_parts(
 def _tuned(
     source: ModelSource, tunings: Tunings | None, digest: Callable[[], str], options: ModelOptions
 ) -> ModelOptions:
-    """The options with what `forefront tune` has found, and with no more threads than there are CPUs."""
+    """The options with the results of `forefront tune`, and with no more threads than there are CPUs."""
     tuning = None if tunings is None or tunings.is_empty else tunings.find(digest())
     if tuning is not None:
         _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())

@@ -107,7 +107,7 @@ class PreparedModel(ABC):
             settings = Settings(self._file.metadata)
             embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            # What it refuses is better refused before the matrices are packed.
+            # Its errors are better raised before the matrices are packed.
             tokenizer = self._tokenizer()
             name = self._folder if self._digest.is_known else lambda: self._folder
             with self._cache.folder(name, is_complete) as folder:
