@@ -135,7 +135,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(26_000)
+                            for n in range(18_000)
                         ],
                     }
                 ],
@@ -291,15 +291,15 @@ HOSTILE: Final[dict[str, Hostile]] = {
         CHAT, _chat(content='"' + r"\ud83d\ude00" * (_BODY // 12 - 99) + '"'), (400,)
     ),
     "characters of four bytes": Hostile(CHAT, _chat(content=f'"{"😀" * (_BODY // 4)}"'), (400,)),
-    "a long integer": Hostile(CHAT, _chat(f'"seed":{"1" * _BODY}'), (400, 422)),
-    "a long fraction": Hostile(CHAT, _chat(f'"temperature":0.{"1" * _BODY}'), (200, 400, 422)),
+    "a long integer": Hostile(CHAT, _chat(f'"seed":{"1" * _BODY}'), (413,)),
+    "a long fraction": Hostile(CHAT, _chat(f'"temperature":0.{"1" * _BODY}'), (413,)),
     "numbers near the largest": Hostile(CHAT, _chat(f'"x":[{_repeated("1e308", _BODY)}]'), (200,)),
     "numbers near the smallest": Hostile(CHAT, _chat(f'"x":[{_repeated("5e-324", _BODY)}]'), (200,)),
     "numbers of all digits": Hostile(CHAT, _chat(f'"x":[{_repeated("1.7976931348623157e308", _BODY)}]'), (200,)),
     "numbers before an error": Hostile(CHAT, _chat(f'"x":[{_repeated("1e308", _BODY)}')[:-1], (400,)),
     "integers before an error": Hostile(CHAT, _chat(f'"x":[{_repeated("5", _BODY)}')[:-1], (400,)),
     "long integers": Hostile(CHAT, _chat(f'"x":[{",".join(["1" * 4000] * 2000)}]'), (413,)),
-    "integers of 250 digits": Hostile(CHAT, _chat(f'"x":[{",".join(["1" * 250] * 33_000)}]'), (200,)),
+    "integers of 120 digits": Hostile(CHAT, _chat(f'"x":[{",".join(["1" * 120] * 65_000)}]'), (200,)),
     "numbers as arguments": Hostile(CHAT, _arguments("[" + "1e308," * 20_000 + "1]"), (200, 400)),
     "small numbers": Hostile(CHAT, _chat('"x":[' + ",".join(["1e308"] * 2600) + "]"), (200,)),
     "a text of characters without a token": Hostile(
