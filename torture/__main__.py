@@ -12,8 +12,8 @@ import pytest
 import uvloop
 
 from benchmarks.report import machine
-from tests.support.postgres import run_postgres
-from tests.support.redis import run_redis
+from tests.support.programs.postgres import run_postgres
+from tests.support.programs.redis import run_redis
 from torture.harness import Harness, Result
 from torture.parts import PARTS
 

@@ -1,6 +1,6 @@
 """Six projects, each at its worst in its own way, beside one that streams small answers."""
 
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 from torture.abuse import Attack, soak_stores
 from torture.abuser import EMBEDDER, RANKER
 from torture.harness import Harness
