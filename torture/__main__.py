@@ -13,6 +13,7 @@ import uvloop
 
 from benchmarks.report import machine
 from tests.support.programs.postgres import run_postgres
+from tests.support.programs.redis import run_redis
 from torture.harness import Harness, Result
 from torture.parts import PARTS
 
@@ -26,11 +27,14 @@ def main() -> int:
     parser.add_argument("--part", choices=PARTS, action="append", help="only this one; repeatable")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count (default 1)")
     parser.add_argument("--sqlite", action="store_true", help="leave PostgreSQL out")
+    parser.add_argument("--redis", action="store_true", help="count limits of servers on PostgreSQL in Redis")
     options = parser.parse_args()
     print(machine(), flush=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forefront-torture-")))
-        harness = Harness(folder, options.scale, None if options.sqlite else _postgres(stack))
+        postgres = None if options.sqlite else _postgres(stack)
+        redis = stack.enter_context(run_redis()).url if options.redis else None
+        harness = Harness(folder, options.scale, postgres, redis=redis)
         begin = time.monotonic()
         uvloop.run(_run(harness, options.part or list(PARTS)))
         print(_table(harness.results))

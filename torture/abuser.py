@@ -1,4 +1,5 @@
-"""One key's abuse of every kind at once, in its own process: `python -m torture.abuser URL KEY MODEL SECONDS`.
+"""One key's abuse of several kinds, in its own process: `python -m torture.abuser URL KEY MODEL SECONDS [KIND...]`.
+Without kinds, those of `MIXED`.
 
 The end is a line of JSON: `statuses`, for each kind how many requests ended with which status (0: left, or cut off),
 and `processor_seconds` of this process.
@@ -10,13 +11,14 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any
 
 from torture.client import CHAT, Client
 
 TEXT = "/v1/completions"
+EMBEDDER, RANKER = "embedder", "ranker"
 _LARGEST = 8 * 2**20 - 2**10
 # Connections that each kind has at a time.
 _WIDTH = 6
@@ -24,37 +26,51 @@ _WIDTH = 6
 _HELD = 3.0
 
 
+# The kinds that a model of chat answers, without stored content.
+MIXED = (
+    "bodies", "control tokens", "prompts", "scores", "stop strings", "schemas", "regexes", "idempotency keys",
+    "unread streams", "unsent bodies", "aborts",
+)  # fmt: skip
+
+
 class Abuser:
     """Requests against a server, each kind drawn from its own variety."""
 
-    def __init__(self, url: str, key: str, model: str) -> None:
+    def __init__(self, url: str, key: str, model: str, kinds: Collection[str] = ()) -> None:
         self._url, self._key, self._model = url, key, model
+        self._chosen = kinds or MIXED
         self._chance = random.Random(1)
         self._bodies = self._large_bodies()
         self.statuses: dict[str, Counter[int]] = {}
 
     async def run(self, seconds: float) -> None:
         """All kinds at once, for so many seconds."""
-        jobs = [asyncio.create_task(self._repeat(name, act)) for name, act in self._kinds() for _ in range(_WIDTH)]
+        kinds = self._kinds()
+        jobs = [asyncio.create_task(self._repeat(name, kinds[name])) for name in self._chosen for _ in range(_WIDTH)]
         await asyncio.sleep(seconds)
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
 
-    def _kinds(self) -> list[tuple[str, Callable[[Client], Awaitable[int]]]]:
-        return [
-            ("bodies", self._body),
-            ("control tokens", self._control_tokens),
-            ("prompts", self._prompts),
-            ("scores", self._scores),
-            ("stop strings", self._stop_strings),
-            ("schemas", self._schema),
-            ("regexes", self._regex),
-            ("idempotency keys", self._idempotency_key),
-            ("unread streams", self._unread),
-            ("unsent bodies", self._unsent),
-            ("aborts", self._abort),
-        ]
+    def _kinds(self) -> dict[str, Callable[[Client], Awaitable[int]]]:
+        return {
+            "bodies": self._body,
+            "control tokens": self._control_tokens,
+            "prompts": self._prompts,
+            "scores": self._scores,
+            "stop strings": self._stop_strings,
+            "schemas": self._schema,
+            "regexes": self._regex,
+            "idempotency keys": self._idempotency_key,
+            "unread streams": self._unread,
+            "unsent bodies": self._unsent,
+            "aborts": self._abort,
+            "numbers": self._numbers,
+            "embeddings": self._embeddings,
+            "rankings": self._rankings,
+            "conversations": self._conversation,
+            "stored responses": self._stored_response,
+        }
 
     async def _repeat(self, name: str, act: Callable[[Client], Awaitable[int]]) -> None:
         counts = self.statuses.setdefault(name, Counter())
@@ -132,6 +148,46 @@ class Abuser:
         await asyncio.sleep(self._chance.random() / 5)
         return 0
 
+    async def _numbers(self, client: Client) -> int:
+        unit = self._chance.choice(("1e308", "5e-324", "5", "1.7976931348623157e308"))
+        fields = json.dumps(self._chat("x"))[:-1]
+        body = f'{fields},"x":[{",".join([unit] * (_LARGEST // (8 * len(unit))))}]}}'
+        return (await client.send("POST", CHAT, body.encode())).status
+
+    async def _embeddings(self, client: Client) -> int:
+        """2,048 texts, or as many token ids as a request may have."""
+        texts: list[Any] = [self._words(30) for _ in range(2048)]
+        inputs = self._chance.choice((texts, [[5] * 250] * 2048))
+        return await self._post(client, "/v1/embeddings", {"model": EMBEDDER, "input": inputs})
+
+    async def _rankings(self, client: Client) -> int:
+        fields = {"model": RANKER, "query": self._words(5), "documents": [self._words(20) for _ in range(1024)]}
+        return await self._post(client, "/v1/rerank", fields | {"return_documents": True})
+
+    async def _conversation(self, client: Client) -> int:
+        """A new conversation with long items, which are listed."""
+        items = [{"role": "user", "content": self._words(2000)} for _ in range(20)]
+        made = await client.send("POST", "/v1/conversations", json.dumps({"items": items}).encode())
+        if made.status != 200:
+            return made.status
+        path = f"/v1/conversations/{json.loads(made.body)['id']}"
+        listed = await client.send("GET", f"{path}/items?limit=100")
+        if self._chance.random() < 0.9:
+            await client.send("DELETE", path)
+        return listed.status
+
+    async def _stored_response(self, client: Client) -> int:
+        """A response that is stored, in the background every other time, read and cancelled."""
+        fields = {"model": self._model, "input": self._words(50), "store": True, "max_output_tokens": 50}
+        fields |= {"background": self._chance.random() < 0.5}
+        made = await client.send("POST", "/v1/responses", json.dumps(fields).encode())
+        if made.status != 200:
+            return made.status
+        path = f"/v1/responses/{json.loads(made.body)['id']}"
+        found = await client.send("GET", path)
+        await client.send("POST", f"{path}/cancel")
+        return found.status
+
     def _words(self, count: int) -> str:
         return " ".join("".join(self._chance.choice("abcdefghij") for _ in range(7)) for _ in range(count))
 
@@ -150,8 +206,8 @@ class Abuser:
 
 
 async def _main() -> None:
-    url, key, model, seconds = sys.argv[1:]
-    abuser = Abuser(url, key, model)
+    url, key, model, seconds, *kinds = sys.argv[1:]
+    abuser = Abuser(url, key, model, kinds)
     await abuser.run(float(seconds))
     print(json.dumps({"statuses": abuser.statuses, "processor_seconds": time.process_time()}))
 

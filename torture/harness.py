@@ -45,12 +45,14 @@ class Result:
 
 @dataclass
 class Harness:
-    """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none."""
+    """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none. Processes on
+    PostgreSQL count limits in the Redis of `redis`, if there is one."""
 
     folder: Path
     scale: float = 1.0
     postgres: str | None = None
     quiet: bool = False
+    redis: str | None = None
     results: list[Result] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,8 @@ class Harness:
     ) -> AbstractContextManager[RunningServer]:
         """A `forefront serve` process. Packed weights are kept between calls."""
         environment = {"FOREFRONT_DATABASE_URL": store} | settings
+        if self.redis is not None and store.startswith("postgresql"):
+            environment |= {"FOREFRONT_REDIS_URL": self.redis}
         home, log = self.folder / "home", self.folder / f"log{next(self._names)}"
         return run_server(list(arguments), home, environment=environment, module=module, log=log)
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from torture import (
     abuse,
+    attackers,
     bodies,
     broken,
     budget,
@@ -43,5 +44,6 @@ PARTS: Final[dict[str, Callable[[Harness], Awaitable[None]]]] = {
     "flood": flood.run,
     "hostile": hostile.run,
     "abuse": abuse.run,
+    "attackers": attackers.run,
     "cluster": cluster.run,
 }

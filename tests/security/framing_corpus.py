@@ -76,6 +76,10 @@ def _codings() -> Iterator[tuple[str, bytes]]:
         yield f"codings, first {second}", _post(f"Transfer-Encoding: {second}", "X: y", _TE, body=CHUNKED)
     for name in ("Transfer_Encoding", "Transfer-Encoding ", "Transfer-Encoding\t", " Transfer-Encoding", "TE"):
         yield f"name {name!r}", _post(f"{name}: chunked", _LENGTH)
+    for first, second in (("chunked, identity", ""), ("identity", "chunked"), ("chunked", "chunked, identity")):
+        yield f"codings {first!r}, {second!r}", _post(*(f"Transfer-Encoding: {value}" for value in (first, second)))
+    yield "folded coding", _post("Transfer-Encoding:", " chunked", _LENGTH)
+    yield "folded length", _post("Content-Length:", f" {len(INNER)}")
     yield "coding and length", _post(_TE, _LENGTH, body=CHUNKED)
     yield "length and coding", _post(_LENGTH, _TE, body=CHUNKED)
     for version in ("1.0", "0.9", "2.0"):
@@ -97,6 +101,31 @@ def _chunks() -> Iterator[tuple[str, bytes]]:
         yield f"end {end!r} of a chunk", _post(_TE, body=size.encode() + b"\r\n" + INNER + end + b"0\r\n\r\n")
         yield f"end {end!r} of a size", _post(_TE, body=size.encode() + end + INNER + b"\r\n0\r\n\r\n")
         yield f"end {end!r} of all", _post(_TE, body=size.encode() + b"\r\n" + INNER + b"\r\n0\r\n" + end)
+    for last in (
+        "00",
+        "0" * 17,
+        "0" * 300,
+        "0;a=b",
+        "0;",
+        "+0",
+        "-0",
+        "0x0",
+        " 0",
+        "0 ",
+        "0_0",
+        "",
+        "0\t",
+        "0\r",
+        "0;\0",
+    ):
+        body = size.encode() + b"\r\n" + INNER + b"\r\n" + last.encode() + b"\r\n\r\n"
+        yield f"last chunk {last!r:.40}", _post(_TE, body=body)
+    for long in (f"{size};{'a' * 5000}", f"{size};{'a=b;' * 2000}", "0" * 5000 + size, f"{size};\x7f", f"{size};\x80"):
+        body = long.encode("latin-1") + b"\r\n" + INNER + b"\r\n0\r\n\r\n"
+        yield f"chunk {long[:9]!r} of {len(long)}", _post(_TE, body=body)
+    empty = b"0\r\n\r\n" + INNER
+    yield "an empty chunk before the rest", _post(_TE, body=empty)
+    yield "many trailers", _post(_TE, body=b"0\r\n" + b"A: b\r\n" * 2000 + b"\r\n")
     for trailer in (
         "A: b", "Content-Length: 5", "Transfer-Encoding: identity", "Host: y", "Connection: close", "A : b",
         "A: b\n", " A: b",
@@ -126,6 +155,10 @@ def _hosts() -> Iterator[tuple[str, bytes]]:
         "x:80:80",
     ):
         yield f"host {host!r}", _post(_LENGTH, host=f"Host: {host}")
+    for target, host in product(
+        ("http://y/v1/models", "http://x:80/v1/models", "http://x@y/v1/models"), ("x", "", "z")
+    ):
+        yield f"target {target!r}, host {host!r}", _post(_LENGTH, target=target, host=f"Host: {host}")
     for second in ("x", "y", ""):
         yield f"hosts {second!r}", _post("X: y", f"host: {second}", _LENGTH)
     yield "host ' :'", _post(_LENGTH, host="Host : x")
@@ -159,6 +192,10 @@ def _lines() -> Iterator[tuple[str, bytes]]:
         yield f"ends {end!r}", plain.partition(b"\r\n\r\n")[0].replace(b"\r\n", end) + end * 2 + INNER
         yield f"first end {end!r}", plain.replace(b"\r\n", end, 1)
         yield f"last end {end!r}", plain.replace(b"\r\n\r\n", b"\r\n" + end, 1)
+    for first in ("GET /health", "GET /health HTTP/1.1 x", "GET  /health HTTP/1.1", "BAD"):
+        yield f"{first!r}, then a request", f"{first}\r\nHost: x\r\n\r\n".encode() + plain
+    yield "a response", b"HTTP/1.1 100 Continue\r\n\r\n" + plain
+    yield "an error, then a request", _post(f"Content-Length: {len(INNER)}x") + plain
     yield "PRI", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
     yield "HTTP/0.9", b"GET /health\r\n\r\n"
     yield "a long line", _post(_LENGTH, target="/v1/" + "a" * 400_000)
@@ -176,6 +213,8 @@ def _fields() -> Iterator[tuple[str, bytes]]:
         "Keep-Alive: timeout=1",
         "Connection: x,close", "Connection: clos\u00e9", "Proxy-Connection: close",
         "Proxy-Connection: upgrade\r\nUpgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__",
+        "Expect: 100-Continue", "Expect:", "Expect: 200-ok", "Content-Length\x0b: 0", "Transfer-Encoding\x00: chunked",
+        "Trailer: Content-Length",
     ):  # fmt: skip
         yield f"field {line!r}", _post(line, _LENGTH)
         yield f"last field {line!r}", _post(_LENGTH, line)

@@ -71,6 +71,39 @@ def _anagrams() -> list[str]:
     return [f"{text[at:]}{text[:at]}" for text in letters for at in range(15)]
 
 
+def _tools(size: int, schema: str = "{}", kind: str = '"function":') -> str:
+    """128 tools, each with a description of `size` characters."""
+    begin, end = (f"{kind}{{", "}") if kind else ("", "")
+    tools = [
+        f'{{"type":"function",{begin}"name":"f{n}","description":"{"x" * size}","parameters":{schema}{end}}}'
+        for n in range(128)
+    ]
+    return f'"tools":[{",".join(tools)}]'
+
+
+def _flat_tools(size: int) -> str:
+    """The same in the form of the Responses API."""
+    return _tools(size, kind="")
+
+
+def _entries() -> str:
+    """As many entries of an object as a body may have."""
+    return ",".join(f'"q{n}":1' for n in range(_PARSED // 240))
+
+
+def _arguments(arguments: str) -> bytes:
+    """A call of a tool with long arguments."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]
+    return json.dumps({"model": "tiny", "messages": messages, "max_tokens": 1}).encode()
+
+
+def _reference(number: int) -> str:
+    return f'{{"type":"item_reference","id":"msg_{number:028x}0000"}}'
+
+
+_DEEP: Final = '{"items":' * 400 + "{}" + "}" * 400
+_IMAGE: Final = f"data:image/png;base64,{'A' * (_BODY - 300)}"
 _TEXT_PART: Final = '{"type":"text","text":"x"}'
 _ITEM: Final = '{"role":"user","content":"x"}'
 _SOUND: Final = '{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}'
@@ -102,7 +135,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(26_000)
+                            for n in range(18_000)
                         ],
                     }
                 ],
@@ -111,8 +144,11 @@ HOSTILE: Final[dict[str, Hostile]] = {
         ).encode(),
         (200, 400, 422),
     ),
-    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (422,)),
-    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (422,)),
+    "a bias for each entry": Hostile(CHAT, _chat('"logit_bias":{' + _entries() + "}"), (422,)),
+    "unknown fields of all a body": Hostile(CHAT, _chat(_entries()), (422,)),
+    "metadata of all a body": Hostile(CHAT, _chat(f'"metadata":{{{_entries()}}}'), (200,)),
+    "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (413,)),
+    "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (413,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
     "anagrams of known names": Hostile(CHAT, _chat(",".join(f'"{name}":1' for name in _anagrams())), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
@@ -126,7 +162,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "a long title": Hostile(CHAT, _chat(_schema(f'{{"title":"{"a" * _BODY}"}}')), (422,)),
     "a long regex": Hostile(CHAT, _chat(f'"regex":"{"a|" * (_BODY // 2)}"'), (422,)),
     "a long grammar": Hostile(CHAT, _chat(f'"grammar":"{"a ::= b " * (_BODY // 8)}"'), (422,)),
-    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(190_000)) + "}"), (200,)),
+    "metadata": Hostile(CHAT, _chat('"metadata":{' + ",".join(f'"k{n}":"v"' for n in range(190_000)) + "}"), (413,)),
     "schemas of tools": Hostile(
         CHAT,
         json.dumps(
@@ -213,6 +249,95 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "documents to rank": Hostile(
         "/v1/rerank",
         f'{{"model":"tiny","query":"x","documents":[{_repeated(json.dumps({"text": "x"}), _BODY)}]}}'.encode(),
+        (422,),
+    ),
+    "token ids in 256 prompts": Hostile(
+        TEXT, _text(f"[{','.join(['[' + ','.join(['5'] * 1500) + ']'] * 255)},[999999]]"), (422,)
+    ),
+    "stop tokens": Hostile(CHAT, _chat(f'"stop_token_ids":[{_repeated("5", 200_000)}]'), (422,)),
+    "all biases": Hostile(
+        CHAT, _chat().replace(b'{"2":-100}', json.dumps({str(n): -100 for n in range(2, 250)}).encode()), (200,)
+    ),
+    "tools that are not used": Hostile(CHAT, _chat(f'"tool_choice":"none",{_tools(60_000)}'), (200,)),
+    "tools of a streamed response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","input":"x","stream":true,"max_output_tokens":2,"tool_choice":"none",{_flat_tools(60_000)}}}'.encode(),
+        (422,),
+    ),
+    "many tools of a streamed response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","input":"x","stream":true,"max_output_tokens":2,"tool_choice":"none",{_flat_tools(7_000)}}}'.encode(),
+        (200,),
+    ),
+    "deep tools": Hostile(CHAT, _chat(f'"tool_choice":"none",{_tools(0, _DEEP)}'), (200, 400)),
+    "a deep schema": Hostile(CHAT, _chat(_schema(_DEEP)), (200, 400, 422)),
+    "a deep value": Hostile(CHAT, _chat(f'"x":{"[" * (_BODY // 2)}{"]" * (_BODY // 2)}'), (400, 413)),
+    "arguments of a call": Hostile(CHAT, _arguments("x" * (_BODY - 2000)), (400,)),
+    "an image": Hostile(CHAT, _chat(content=f'[{{"type":"image_url","image_url":{{"url":"{_IMAGE}"}}}}]'), (400,)),
+    "an image of a response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","input":[{{"role":"user","content":[{{"type":"input_image","image_url":"{_IMAGE}"}}]}}]}}'.encode(),
+        (400, 422),
+    ),
+    "an image of a message": Hostile(
+        MESSAGES,
+        _message(
+            f'{{"type":"image","source":{{"type":"base64","media_type":"image/png","data":"{"A" * (_BODY - 200)}"}}}}'
+        ),
+        (400,),
+    ),
+    "escaped characters": Hostile(CHAT, _chat(content='"' + r"\u00e9" * (_BODY // 6) + '"'), (400,)),
+    "escaped pairs of surrogates": Hostile(
+        CHAT, _chat(content='"' + r"\ud83d\ude00" * (_BODY // 12 - 99) + '"'), (400,)
+    ),
+    "characters of four bytes": Hostile(CHAT, _chat(content=f'"{"😀" * (_BODY // 4)}"'), (400,)),
+    "a long integer": Hostile(CHAT, _chat(f'"seed":{"1" * _BODY}'), (413,)),
+    "a long fraction": Hostile(CHAT, _chat(f'"temperature":0.{"1" * _BODY}'), (413,)),
+    "numbers near the largest": Hostile(CHAT, _chat(f'"x":[{_repeated("1e308", _BODY)}]'), (200,)),
+    "numbers near the smallest": Hostile(CHAT, _chat(f'"x":[{_repeated("5e-324", _BODY)}]'), (200,)),
+    "numbers of all digits": Hostile(CHAT, _chat(f'"x":[{_repeated("1.7976931348623157e308", _BODY)}]'), (200,)),
+    "numbers before an error": Hostile(CHAT, _chat(f'"x":[{_repeated("1e308", _BODY)}')[:-1], (400,)),
+    "integers before an error": Hostile(CHAT, _chat(f'"x":[{_repeated("5", _BODY)}')[:-1], (400,)),
+    "long integers": Hostile(CHAT, _chat(f'"x":[{",".join(["1" * 4000] * 2000)}]'), (413,)),
+    "integers of 120 digits": Hostile(CHAT, _chat(f'"x":[{",".join(["1" * 120] * 65_000)}]'), (200,)),
+    "numbers as arguments": Hostile(CHAT, _arguments("[" + "1e308," * 20_000 + "1]"), (200, 400)),
+    "small numbers": Hostile(CHAT, _chat('"x":[' + ",".join(["1e308"] * 2600) + "]"), (200,)),
+    "a text of characters without a token": Hostile(
+        "/v1/tokenize",
+        json.dumps(
+            {"model": "tiny", "prompt": "\U0001f9ff" * (2**20), "return_token_strs": True}, ensure_ascii=False
+        ).encode(),
+        (200, 400, 422, 429),
+    ),
+    "a text of letters to tokenise": Hostile(
+        "/v1/tokenize",
+        json.dumps({"model": "tiny", "prompt": "zq" * (2**19), "return_token_strs": True}).encode(),
+        (200, 429),
+    ),
+    "bytes that are no character": Hostile(
+        "/v1/detokenize", f'{{"model":"tiny","tokens":[{_repeated("250", _BODY)}]}}'.encode(), (200, 422)
+    ),
+    "text of a conversation": Hostile(
+        "/v1/conversations", f'{{"items":[{{"role":"user","content":"{"x" * (4 * 2**20 - 4096)}"}}]}}'.encode(), (200,)
+    ),
+    "escapes of a conversation": Hostile(
+        "/v1/conversations",
+        ('{"items":[{"role":"user","content":"' + r"\n" * (2 * 2**20 - 4096) + '"}]}').encode(),
+        (200,),
+    ),
+    "input of a stored response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","store":true,"input":"{"x" * (4 * 2**20 - 4096)}"}}'.encode(),
+        (400,),
+    ),
+    "messages of a response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","store":true,"max_output_tokens":2,"input":[{",".join([_ITEM] * 4000)}]}}'.encode(),
+        (200, 400),
+    ),
+    "references of a response": Hostile(
+        "/v1/responses",
+        f'{{"model":"tiny","input":[{",".join(_reference(n) for n in range(4096))}]}}'.encode(),
         (422,),
     ),
     "long stops": Hostile(CHAT, _chat(f'"stop":[{",".join([chr(34) + "z" * 60_000 + chr(34)] * 16)}]'), (422,)),

@@ -25,6 +25,7 @@ FRACTIONS = {
     "flood": 0.1,
     "hostile": 0.15,
     "abuse": 0.0,
+    "attackers": 0.0,
     "cluster": 0.01,
 }
 

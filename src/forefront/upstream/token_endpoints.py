@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 from forefront.chat.backend import PromptPreview, TokenizedText
 from forefront.upstream.detection import server_root
 from forefront.upstream.dialects import Dialect
@@ -15,6 +13,7 @@ from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import RequestError
+from forefront.wire.parsing.json_decoder import decode_json
 from forefront.wire.tokens import TokenizeRequest
 
 _SECONDS: Final = 30.0
@@ -77,7 +76,7 @@ class TokenEndpoints:
 
     def _prompt_fields(self, request: ChatRequest) -> dict[str, Any]:
         self._require()
-        fields = msgspec.json.decode(RequestEncoder(self._spec, self._dialect).encode(request))
+        fields = decode_json(RequestEncoder(self._spec, self._dialect).encode(request))
         return {name: fields[name] for name in _PROMPT_FIELDS if name in fields}
 
     async def _template(self, fields: dict[str, Any], *, pieces: bool) -> tuple[str, TokenizedText]:

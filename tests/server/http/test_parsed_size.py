@@ -56,7 +56,7 @@ def counted(text: bytes) -> int:
         if byte == '"' and not escaped:
             in_string, quotes = not in_string, quotes + 1
         elif not in_string:
-            objects += {",": 40, ":": 44, "[": 192, "{": 184}.get(byte, 0)
+            objects += {",": 40, ":": 130, "[": 192, "{": 184}.get(byte, 0)
         escaped = byte == "\\" and not escaped
     return objects + 25 * quotes
 
@@ -144,3 +144,11 @@ def test_pieces_of_any_size_keep_strings_and_values_apart() -> None:
 def test_bytes_beyond_the_bound_are_not_read() -> None:
     """A text that is too large costs no more than one that is not."""
     assert parsed_size(b"[" * 2**24, 2**20) < 2**20 + 193 * 2**18 + 2**24
+
+
+@pytest.mark.parametrize("piece", [128, 1000, 2**18])
+def test_long_integers_count_and_digits_in_strings_do_not(piece: int) -> None:
+    integer = b"1" * 4000
+    assert size(b"[" + integer + b"]", piece) > 20 * 2**15
+    assert size(b'["' + integer + b'"]', piece) < 5000
+    assert size(b"[" + b"1" * 100 + b"]", piece) < 2**10

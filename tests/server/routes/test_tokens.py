@@ -90,3 +90,15 @@ def test_wrong_requests(
 def test_empty_texts_and_lists(server: RunningServer) -> None:
     assert post(server, "tokenize", prompt="", add_special_tokens=False).json()["tokens"] == []
     assert post(server, "detokenize", tokens=[]).json()["prompt"] == ""
+
+
+def test_a_text_and_a_list_of_any_size_have_bounds(server: RunningServer) -> None:
+    tokens = post(server, "tokenize", prompt="é" * 40_000, return_token_strs=True).json()
+    assert len(tokens["token_strs"]) == tokens["count"]
+    assert post(server, "detokenize", tokens=tokens["tokens"]).json()["prompt"] == "é" * 40_000
+    names = post(server, "tokenize", prompt="<|im_end|>", return_token_strs=True).json()
+    control = names["tokens"][-1]
+    assert names["token_strs"][-1] == "<|im_end|>"
+    refused = post(server, "detokenize", tokens=[control] * 850_000)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "tokens")
+    assert "more than 8 MiB" in refused.json()["error"]["message"]

@@ -93,8 +93,9 @@ class EmbeddingBackend:
                 raise RequestError("invalid_value", f"`dimensions` must be at most {width}.", param="dimensions")
         inputs: list[EmbeddingInput] = []
         total = 0
-        for index, entry in enumerate(request.inputs):
-            param = "input" if len(request.inputs) == 1 else f"input[{index}]"
+        entries = request.inputs
+        for index, entry in enumerate(entries):
+            param = "input" if len(entries) == 1 else f"input[{index}]"
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
@@ -194,6 +195,7 @@ class EmbeddingBackend:
         if isinstance(entry, str):
             tokens = await self._encode(entry, param, tenant)
             return [*self._frame.before, *tokens, *self._frame.after]
+        self._check_size(len(entry), 0, param)  # first, since a check of all ids takes a while
         self._codec.check(entry, param)
         return entry
 

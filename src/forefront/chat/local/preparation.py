@@ -118,9 +118,11 @@ class RequestPreparer:
     async def completion(self, request: CompletionRequest, tenant: Tenant) -> PreparedGeneration:
         """Prepare continuations of prompts."""
         received = time.monotonic()
-        prompts = [await self._tokens(prompt, index, request, tenant) for index, prompt in enumerate(request.prompts)]
         max_tokens = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
         sampled = max(max_tokens, 1)
+        prompts = [
+            await self._tokens(prompt, index, request, sampled, tenant) for index, prompt in enumerate(request.prompts)
+        ]
         sampling = sampling_of(request, request.logprobs, self._limits.vocabulary_size)
         constraint = await self._structured_output.constraint(await self._form(request, tenant), tenant)
         start = self._at_least(request, constraint.start)
@@ -215,15 +217,16 @@ class RequestPreparer:
         return await self._codec.run(tenant, 0, lambda: self._structured_output.text(request))
 
     async def _tokens(
-        self, prompt: str | list[int], index: int, request: CompletionRequest, tenant: Tenant
+        self, prompt: str | list[int], index: int, request: CompletionRequest, sampled: int, tenant: Tenant
     ) -> list[int]:
-        """A prompt as tokens. Control tokens in a text are encoded as such."""
+        """A prompt as tokens, for an answer of `sampled` tokens. Control tokens in a text are encoded as such."""
         param = "prompt" if isinstance(request.prompt, str) else f"prompt[{index}]"
         if isinstance(prompt, str):
             self._limits.text_bound.check(prompt, param)
             tokens = await self._codec.encode(self._format.opening + prompt, param, tenant)
         else:
             tokens = prompt
+            fit_answer(len(tokens), sampled, self._limits.context)  # first, since a check of all ids takes a while
             self._codec.check(tokens, param)
         if not tokens:
             raise RequestError("invalid_value", f"`{param}` is empty.", param=param)

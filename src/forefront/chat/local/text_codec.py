@@ -1,6 +1,7 @@
 """Text to the tokens of one model, and back, in worker threads that projects share."""
 
 import logging
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -19,6 +20,9 @@ T = TypeVar("T")
 # Threads that render and tokenise. A project has half of them at most. More threads take the interpreter lock from the
 # event loop: with four, another project's first token took 1.7 times as long under abuse.
 _THREADS: Final = 2
+# Tokens that are decoded at a time, and bytes of the text of all.
+_BATCH: Final = 2**13
+MAX_DECODED: Final = 8 * 2**20
 
 
 class TextCodec:
@@ -47,16 +51,30 @@ class TextCodec:
             raise not_encodable(error, param) from None
 
     async def decode(self, tokens: Sequence[int], tenant: Tenant) -> str:
-        """The text of tokens, control tokens by their names."""
-        self.check(tokens, "tokens")
-        data = await self.run(tenant, len(tokens), lambda: b"".join(map(self._text, tokens)))
-        return data.decode(errors="replace")
+        """The text of tokens, control tokens by their names, of `MAX_DECODED` bytes at most."""
+        return await self.run(tenant, len(tokens), lambda: self._decode(tokens))
 
     async def texts(self, tokens: Sequence[int], tenant: Tenant) -> list[str]:
         """The text of each token by itself."""
-        return await self.run(
-            tenant, len(tokens), lambda: [self._text(token).decode(errors="replace") for token in tokens]
-        )
+        return await self.run(tenant, len(tokens), lambda: self._texts(tokens))
+
+    def _texts(self, tokens: Sequence[int]) -> list[str]:
+        texts = {token: self._text(token).decode(errors="replace") for token in set(tokens)}
+        return [texts[token] for token in tokens]  # equal ones are one object: a million others take long to free
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        """A batch at a time, since each call of the interpreter's C code holds its lock to the end."""
+        decoder, parts, size = getincrementaldecoder("utf-8")("replace"), list[str](), 0
+        for begin in range(0, len(tokens), _BATCH):
+            batch = tokens[begin : begin + _BATCH]
+            self.check(batch, "tokens")
+            data = b"".join(map(self._text, batch))
+            size += len(data)
+            if size > MAX_DECODED:
+                text = f"`tokens`: their text has more than {MAX_DECODED // 2**20} MiB; send fewer at a time."
+                raise RequestError("invalid_value", text, param="tokens")
+            parts.append(decoder.decode(data))
+        return "".join([*parts, decoder.decode(b"", final=True)])
 
     def check(self, tokens: Sequence[int], param: str) -> None:
         """Refuse a token beyond the vocabulary."""

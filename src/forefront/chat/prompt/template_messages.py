@@ -12,8 +12,10 @@ from forefront.chat.prompt.tool_instructions import with_instructions, write_res
 from forefront.chat.tools.tool_format import ToolFormat, compact
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.tools import Tool, ToolCall
+from forefront.wire.parsing.json_decoder import decode_json
 
 # The ids that Mistral's templates take; they refuse all others.
+_DIGITS = 128
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
@@ -141,8 +143,11 @@ def _arguments(call: ToolCall) -> dict[str, Any] | str:
     text = call.function.arguments
     if not text.strip():
         return {}
+    # The conversion of a long integer takes the square of its digits. Any 255 of them fill one of these pieces.
+    if any(text[begin : begin + _DIGITS].isdecimal() for begin in range(0, len(text) - _DIGITS, _DIGITS)):
+        return text
     try:
-        decoded = msgspec.json.decode(text)
+        decoded = decode_json(text)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return text
     return decoded if isinstance(decoded, dict) else text

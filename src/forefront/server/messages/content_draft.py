@@ -8,6 +8,7 @@ from forefront.chat.events import AnswerDelta, ContentDelta, ReasoningDelta, Too
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.messages.response import OutputBlock, OutputTextBlock, OutputThinkingBlock, OutputToolUseBlock
 from forefront.wire.messages.thinking import SIGNATURE, encode_thinking
+from forefront.wire.parsing.json_decoder import decode_json
 
 Kind = Literal["text", "thinking", "tool_use"]
 
@@ -123,7 +124,7 @@ def text_of(event: AnswerDelta) -> str:
 def _input(text: str) -> dict[str, Any]:
     """The arguments of a call; empty where the answer was cut off within them."""
     try:
-        decoded: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+        decoded = decode_json(text)
     except (msgspec.DecodeError, RecursionError):
         return {}
-    return decoded
+    return decoded if isinstance(decoded, dict) else {}

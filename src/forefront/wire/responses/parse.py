@@ -3,12 +3,15 @@
 import re
 from typing import Any, Final
 
+import msgspec
+
 from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.errors import RequestError
 from forefront.wire.parsing.validation_errors import Choices
 from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import ResponsesRequest
 
+MAX_TOOL_BYTES: Final = 2**20
 CHOICES: Final = (
     Choices(
         re.compile(r"tools\[\d+\](\.tools\[\d+\])?\.type"),
@@ -39,6 +42,9 @@ def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str,
     add_item_types(fields.get("input"))
     request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, CHOICES)
     _check(request)
+    if len(body) > MAX_TOOL_BYTES and request.tools and len(msgspec.json.encode(request.tools)) > MAX_TOOL_BYTES:
+        text = f"`tools` must have at most {MAX_TOOL_BYTES // 2**20} MiB, since several events of a stream repeat them."
+        raise RequestError("invalid_value", text, param="tools")
     return request, ignored
 
 
