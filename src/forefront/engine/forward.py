@@ -1,6 +1,6 @@
 """One forward pass over the chunks of a step."""
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import Protocol
 
 from forefront.engine.model.logits import Logits
@@ -18,12 +18,14 @@ class ModelRunner(Protocol):
     context_length: int
     vocabulary_size: int
 
-    def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits: ...
+    def run(
+        self, sequences: abc.Sequence[SequenceInput], rows: abc.Sequence[int], temperatures: abc.Sequence[float]
+    ) -> Logits: ...
     def copy_block(self, source: int, target: int) -> None: ...
     def restart(self) -> None: ...
 
 
-def forward(model: ModelRunner, chunks: Rows[ScheduledChunk]) -> tuple[Logits, list[int]]:
+def forward(model: ModelRunner, chunks: abc.Sequence[ScheduledChunk]) -> tuple[Logits, list[int]]:
     """The logits, and the first row of each chunk that is sampled, in order. That row follows the chunk's last known
     token; one more row follows each token of its draft. Prompt tokens are scored on the way."""
     inputs: list[SequenceInput] = []

@@ -103,7 +103,7 @@ def test_one_tenant_is_served_first_come_first_served(
     assert not reference.waiting
 
 
-def test_thousands_that_wait_cost_a_step_nothing() -> None:
+def test_thousands_of_waiting_sequences_do_not_slow_a_step() -> None:
     """Counted against a step with few waiting ones, in the same run."""
 
     def seconds(waiting: int) -> float:
