@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 from forefront.chat.local.token_engine import TokenEngine
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.frames import PROTOCOL

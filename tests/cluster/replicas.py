@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity

@@ -6,13 +6,11 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from forefront.cluster.backend.remote_generation import RemoteGeneration
 from forefront.cluster.protocol.frames import PROTOCOL, Challenge, FromReplica, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
 from forefront.cluster.protocol.proof import is_proof, new_nonce, proof
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
-from forefront.engine.generation import Generation
 
 log = logging.getLogger(__name__)
 
@@ -25,20 +23,18 @@ class ReplicaEvents(Protocol):
     """The callbacks of a connection, on the event loop."""
 
     def ready(self, connection: "ReplicaConnection") -> None:
-        """The replica takes generations."""
+        """The replica takes requests."""
 
     def received(self, connection: "ReplicaConnection", message: FromReplica) -> None:
         """A message apart from the handshake."""
 
     def lost(self, connection: "ReplicaConnection", reason: str) -> None:
-        """A connection that was ready is gone. Its generations are still in `generations`."""
+        """A connection that was ready is gone."""
 
 
 class ReplicaConnection:
-    """One replica. `generations` are those that run there, `cancelled` those whose release is awaited, by number.
-
-    `ready`: it is connected; `available`: it gets new generations. `heard`: the loop's time of the last message.
-    """
+    """One replica. `ready`: it is connected; `available`: it gets new requests. `heard`: the loop's time of the last
+    message."""
 
     def __init__(self, address: ReplicaAddress, events: ReplicaEvents, tls: ssl.SSLContext | None) -> None:
         identity = address.identity
@@ -47,9 +43,6 @@ class ReplicaConnection:
         self.state.load = ReplicaLoad(slots=identity.slots)
         self.ready = self.available = False
         self.heard = 0.0
-        self.generations: dict[int, RemoteGeneration] = {}
-        self.cancelled: dict[int, Generation] = {}
-        self.lookups: dict[int, asyncio.Future[int]] = {}
         self._events, self._tls = events, tls
         self._protocol: FrameProtocol | None = None
         self._nonce = b""

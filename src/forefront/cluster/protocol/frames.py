@@ -49,7 +49,8 @@ class Resumed(_Message):
 class Submit(_Message, tag="submit"):
     """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens and
     `prediction` are 32-bit integers, lowest byte first. `tenant` and `weight` are those of the project.
-    `prompt_work` and `output_work`: see `Placement`. `trace`: the headers of the request's trace context."""
+    `prompt_work` and `output_work`: see `Placement`. `trace`: the headers of the request's trace context. `paused`: see
+    `Pause`."""
 
     id: int
     prompt: bytes
@@ -66,6 +67,7 @@ class Submit(_Message, tag="submit"):
     output_work: int = 0
     trace: dict[str, str] = {}
     prediction: bytes = b""
+    paused: bool = False
 
 
 class Cancel(_Message, tag="cancel"):
@@ -102,13 +104,14 @@ class InputTokens(_Message):
 
 
 class Embed(_Message, tag="embed"):
-    """Compute a vector for each sequence. The answer is `Vectors` or `Failed`. `id`, `tenant` and `weight`: see
-    `Submit`. `Cancel` drops the sequences that have not begun, without an answer."""
+    """Compute a vector for each sequence. The answer is `Vectors` or `Failed`. `id`, `tenant`, `weight` and `trace`:
+    see `Submit`. `Cancel` drops the sequences that have not begun, without an answer."""
 
     id: int
     inputs: list[InputTokens]
     tenant: str
     weight: float
+    trace: dict[str, str] = {}
 
 
 class Alive(_Message, tag="alive"):
