@@ -39,6 +39,9 @@ def _replica(replica: RoutedReplica) -> ClusterReplica:
         work=replica.work,
         blocks_held=load.blocks_held,
         blocks_total=load.blocks_total,
+        drafts=load.drafts,
+        draft_tokens=load.draft_tokens,
+        accepted_tokens=load.accepted_tokens,
     )
 
 

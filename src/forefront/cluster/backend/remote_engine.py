@@ -82,8 +82,9 @@ class RemoteEngine:
         self.dispatcher.stop()
 
     def stats(self) -> EngineStats:
-        """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
-        loads = self.pool.loads()
+        """See `TokenEngine.stats`. Sums over the replicas; `tokens_sampled` are those of this server, drafts those of
+        all servers."""
+        loads, drafts = self.pool.loads(), self.pool.drafts
         return EngineStats(
             running=sum(load.running for load in loads),
             waiting=sum(load.waiting for load in loads) + self.dispatcher.waiting,
@@ -94,6 +95,9 @@ class RemoteEngine:
             evictions=0,
             restarts=0,
             last_token=self.dispatcher.last_token,
+            drafts=drafts.drafts,
+            draft_tokens=drafts.draft_tokens,
+            accepted_tokens=drafts.accepted_tokens,
         )
 
     def replicas(self) -> list[ReplicaState]:

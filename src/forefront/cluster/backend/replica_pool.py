@@ -1,12 +1,14 @@
 """The replicas of one model that a server is connected to: discovery, heartbeats, and a watchdog for their silence."""
 
 import asyncio
+import itertools
 import logging
 import ssl
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from forefront.cluster.backend.draft_counters import DraftCounters
 from forefront.cluster.backend.replica_connection import ReplicaConnection
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Alive, FromReplica, Status
@@ -17,9 +19,10 @@ from forefront.cluster.routing.router import PrefixRouter
 log = logging.getLogger(__name__)
 
 _TICK: Final = 0.25
+# Ticks between heartbeats to a replica. Each tick has its part of the replicas, so that no tick takes long.
+_HEARTBEAT_TICKS: Final = 4
 # A later tick means that this process itself was suspended: the silence of replicas then proves nothing.
 _LATE: Final = 1.0
-_HEARTBEAT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class ReplicaPool:
         tls: ssl.SSLContext | None,
     ) -> None:
         self.router = router
+        self.drafts = DraftCounters()
         self._model, self._stall_seconds = model, stall_seconds
         self._events, self._discovery, self._tls = events, discovery, tls
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -177,7 +181,10 @@ class ReplicaPool:
     def _note_status(self, connection: ReplicaConnection, status: Status) -> None:
         if connection.name not in self._addresses:
             status.draining = True
+        before, known = connection.state.load, connection.reported
         connection.note_status(status)
+        if known:
+            self.drafts.add(before, connection.state.load)
         self.router.update(connection.state)
         if status.stalled >= self._stall_seconds:
             self.router.lose(connection.name)
@@ -195,19 +202,17 @@ class ReplicaPool:
     async def _watch(self) -> None:
         """The watchdog, and this server's heartbeat."""
         loop = asyncio.get_running_loop()
-        last = beat = loop.time()
-        while True:
+        last = loop.time()
+        for tick in itertools.count():
             await asyncio.sleep(_TICK)
             now = loop.time()
             late, last = now - last - _TICK, now
-            alive = now - beat >= _HEARTBEAT
-            beat = now if alive else beat
             for connection in self:
                 if not connection.ready:
                     continue
                 if late > _LATE:
                     connection.heard = now
-                if alive:
+                if (hash(connection.name) + tick) % _HEARTBEAT_TICKS == 0:
                     connection.send(Alive())
                 if now - connection.heard > self._stall_seconds:
                     connection.reset(f"it was silent for {self._stall_seconds:g} seconds")

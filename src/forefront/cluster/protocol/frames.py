@@ -115,7 +115,7 @@ class Embed(_Message, tag="embed"):
 
 
 class Alive(_Message, tag="alive"):
-    """The server's heartbeat."""
+    """The server's heartbeat, each second. The answer is `Status`, so each side hears whether the other reads."""
 
 
 class Score(_Message):
@@ -186,9 +186,9 @@ class Found(_Message, tag="found"):
 
 
 class Status(_Message, tag="status"):
-    """The replica's heartbeat, each second. The counts are those of `ReplicaLoad`. `stalled`: seconds since the last
-    progress of an engine that has work. `draining`: the replica takes no more requests. `leaving`: those that it has
-    should move to other replicas."""
+    """The replica's heartbeat: the answer to `Alive`, and a notice of `draining` and `leaving`. The counts are those of
+    `ReplicaLoad`. `stalled`: seconds since the last progress of an engine that has work. `draining`: the replica takes
+    no more requests. `leaving`: those that it has should move to other replicas."""
 
     running: int
     waiting: int
@@ -203,6 +203,9 @@ class Status(_Message, tag="status"):
     stalled: float = 0.0
     draining: bool = False
     leaving: bool = False
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Alive
