@@ -174,7 +174,8 @@ async def test_a_replica_that_reads_nothing_is_left_within_the_stall_time(pair: 
         proxy.deaf = True
         engine.set_replicas([proxy.address, pair[0].address])
         new = [engine.submit(GenerateRequest(prompt(40, number), 5, RANDOM)) for number in range(10)]
-        async with asyncio.timeout(60):
+        # The replica itself gives such a connection up after 20 seconds.
+        async with asyncio.timeout(15):
             for generation in [running, *new]:
                 assert (await collect(generation))[-1].finish == "length"
         assert running.moves
