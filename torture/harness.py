@@ -45,12 +45,14 @@ class Result:
 
 @dataclass
 class Harness:
-    """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none."""
+    """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none. `scenarios`: those of
+    the part `cluster`, all of them if it is empty."""
 
     folder: Path
     scale: float = 1.0
     postgres: str | None = None
     quiet: bool = False
+    scenarios: tuple[str, ...] = ()
     results: list[Result] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -169,6 +169,16 @@ def send_signal(processes: Sequence[int], number: signal.Signals) -> None:
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process, number)
+
+
+@contextmanager
+def stopped(processes: Sequence[int]) -> Iterator[None]:
+    """Stop processes as a partition does, and let them continue in any case."""
+    try:
+        send_signal(processes, signal.SIGSTOP)
+        yield
+    finally:
+        send_signal(processes, signal.SIGCONT)
 
 
 def command_line(process: int) -> str:
