@@ -96,7 +96,10 @@ class Cluster:
         async with asyncio.timeout(120):
             while True:
                 addresses = await self.addresses(count)
-                model = (await client.get("/admin/status"))["models"][MODEL]
+                status = await client.get("/admin/status")
+                if "error" in status:
+                    raise RuntimeError(f"/admin/status: {status['error']}")
+                model = status["models"][MODEL]
                 used = {each["name"] for each in model["cluster"]["replicas"] if each["state"] == "available"}
                 if used == {address.name for address in addresses}:
                     return addresses

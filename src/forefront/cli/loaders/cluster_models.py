@@ -150,8 +150,8 @@ async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettin
     """Let the admission queue admit as many requests at once as the replicas can run. Runs until it is cancelled."""
     while True:
         backends = [model.backend for model in catalog.loaded()]
-        on_cluster = (ClusterBackend, ClusterEmbeddingBackend)
-        capacity = sum(backend.replicas.capacity() for backend in backends if isinstance(backend, on_cluster))
+        kinds = (ClusterBackend, ClusterEmbeddingBackend)
+        capacity = sum(backend.on_cluster.capacity() for backend in backends if isinstance(backend, kinds))
         gateway.queue.resize(max(queue.running, capacity), queue.waiting)
         await asyncio.sleep(_CAPACITY_SECONDS)
 

@@ -16,15 +16,15 @@ class ClusterBackend(LocalBackend):
 
     def __init__(self, engine: RemoteEngine, preparer: RequestPreparer, *, scales_to_zero: bool) -> None:
         super().__init__(engine, preparer)
-        self.replicas = BackendReplicas(engine.pool, engine.dispatcher.moves, scales_to_zero)
+        self.on_cluster = BackendReplicas(engine.pool, engine.dispatcher.moves, scales_to_zero)
 
     def cluster_status(self) -> ClusterStatus:
         """See `ClusteredBackend.cluster_status`."""
-        return self.replicas.status()
+        return self.on_cluster.status()
 
     async def probe(self) -> None:
         """See `Backend.probe`."""
-        if self.replicas.probed:
+        if self.on_cluster.probed:
             await super().probe()
 
 
@@ -41,13 +41,13 @@ class ClusterEmbeddingBackend(EmbeddingBackend):
         scales_to_zero: bool,
     ) -> None:
         super().__init__(engine, shape, tokenizer, facts)
-        self.replicas = BackendReplicas(engine.pool, engine.dispatcher.moves, scales_to_zero)
+        self.on_cluster = BackendReplicas(engine.pool, engine.dispatcher.moves, scales_to_zero)
 
     def cluster_status(self) -> ClusterStatus:
         """See `ClusteredBackend.cluster_status`."""
-        return self.replicas.status()
+        return self.on_cluster.status()
 
     async def probe(self) -> None:
         """See `Backend.probe`."""
-        if self.replicas.probed:
+        if self.on_cluster.probed:
             await super().probe()
