@@ -11,7 +11,7 @@ from pathlib import Path
 from forefront.engines.process_tree import descendants
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.records import Budget, NewKey
-from tests.support.llama_cpp_families import write_mixture
+from tests.support.models.llama_cpp_families import write_mixture
 from tests.support.server import RunningServer
 from torture.client import Client
 from torture.harness import Harness, entered

@@ -8,8 +8,8 @@ import pytest
 from forefront.engines.llama_cpp.loading import LlamaCppOptions, load_llama_cpp
 from forefront.engines.model_header import read_model_header
 from tests.engines.answers import Model
-from tests.support.llama_cpp_families import write_hybrid, write_mixture
-from tests.support.random_model import write_random_gguf
+from tests.support.models.llama_cpp_families import write_hybrid, write_mixture
+from tests.support.models.random_model import write_random_gguf
 
 _WRITERS = {"mixture": write_mixture, "hybrid": write_hybrid, "llama": write_random_gguf}
 

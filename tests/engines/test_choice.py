@@ -11,7 +11,7 @@ from forefront.engines.choice import reason_for_llama_cpp
 from forefront.engines.model_header import read_model_header
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.errors import ModelFileError
-from tests.support.random_decoder import FAMILIES, write_decoder
+from tests.support.models.random_decoder import FAMILIES, write_decoder
 
 
 def _reason(path: Path) -> str | None:

@@ -12,7 +12,7 @@ from forefront.engines.engine_process import EngineProcess, Launch, ProcessLimit
 from forefront.engines.errors import EngineNotInstalledError, EngineSettingsError
 from forefront.engines.gpu_servers import SGLANG, VLLM, GpuServer, GpuServerOptions, check_available, launch
 from forefront.engines.guardian import PORT
-from tests.support import stand_in_engine
+from tests.support.backends import stand_in_engine
 
 _OPTIONS = GpuServerOptions("/models/qwen", "big", 4096, ("--tensor-parallel-size", "2"))
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from forefront.catalog.template_override import read_chat_template
+from forefront.catalog.sources.template_override import read_chat_template
 from forefront.chat.events import ContentDelta
 from forefront.engine.errors import ContextExceededError
 from forefront.engine.request import GenerateRequest

@@ -22,7 +22,7 @@ from forefront.engines.llama_cpp.loading import LlamaCppOptions, load_llama_cpp
 from forefront.engines.model_header import read_model_header
 from forefront.wire.errors import RequestError
 from tests.engines.answers import Model
-from tests.support.llama_cpp_families import write_mixture, write_projector
+from tests.support.models.llama_cpp_families import write_mixture, write_projector
 
 
 def _picture(shade: int) -> str:

@@ -8,9 +8,9 @@ import pytest
 
 from forefront.engine.model.model import PagedModel
 from tests.graph.test_architectures import EXACT, LONG, whole
-from tests.support.decoder_reference import KINDS, DecoderReference
-from tests.support.loaded import build
-from tests.support.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
+from tests.support.models.decoder_reference import KINDS, DecoderReference
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
 
 PARTIAL = {
     name: replace(FAMILIES[family], fields=FAMILIES[family].fields | {"rope.dimension_count": turned})

@@ -16,11 +16,11 @@ from openai import OpenAI, PermissionDeniedError
 from pydantic import SecretStr
 
 from forefront import ForefrontClient
-from forefront.catalog.source import BUILT_IN_PATH
+from forefront.catalog.sources.source import BUILT_IN_PATH
 from forefront.engines.engine_process import EngineProcess, Launch
 from forefront.engines.llama_cpp.settings import LlamaCppSettings
-from tests.support.llama_cpp_families import write_mixture
-from tests.support.node import run
+from tests.support.models.llama_cpp_families import write_mixture
+from tests.support.programs.node import run
 from tests.support.server import RunningServer, run_server
 
 MODELS: Final = ["own", "other-family", "forefront-upstream", "llama-upstream"]

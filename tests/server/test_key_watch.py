@@ -14,7 +14,7 @@ import pytest
 from forefront.cli.settings.config import Config
 from forefront.server.key_watch import KeyWatch
 from tests.server.sending.test_resumed_streams import wait_for_usage
-from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3000}
 RESPONSE = {"model": MODEL, "input": "Hi", "max_output_tokens": 3000}

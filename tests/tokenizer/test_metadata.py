@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import gguf_tokenizer
-from tests.support.llama_cpp_vocabulary import LlamaVocabulary
-from tests.support.vocabularies import Vocabulary, byte_level, metadata_of, scored, unigram, write_vocabulary
+from forefront.tokenizer.files.gguf import gguf_tokenizer
+from tests.support.models.llama_cpp_vocabulary import LlamaVocabulary
+from tests.support.models.vocabularies import Vocabulary, byte_level, metadata_of, scored, unigram, write_vocabulary
 
 Fields = dict[str, Any]
 

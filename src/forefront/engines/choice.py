@@ -8,7 +8,7 @@ from forefront.graph.block_formats import FORMATS
 from forefront.graph.build import makes_embeddings
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import check_kind
+from forefront.tokenizer.files.gguf import check_kind
 
 _EXPERTS: Final = "_exps."
 

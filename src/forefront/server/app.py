@@ -36,17 +36,17 @@ from forefront.server.responses.conversations import ConversationRoutes
 from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.admin import AdminRoutes
-from forefront.server.routes.admin_history import HistoryRoutes
-from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
+from forefront.server.routes.admin.admin_routes import AdminRoutes
+from forefront.server.routes.admin.history import HistoryRoutes
+from forefront.server.routes.admin.models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.cancel import make_cancel
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
-from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
-from forefront.server.routes.health import health, make_ready
-from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
-from forefront.server.routes.pages import load_pages
+from forefront.server.routes.monitoring.health import health, make_ready
+from forefront.server.routes.monitoring.metrics import make_metrics
+from forefront.server.routes.pages.openapi import documentation_routes
+from forefront.server.routes.pages.web_pages import load_pages
 from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage

@@ -20,7 +20,7 @@ from forefront.server.http.error_response import error_headers, rate_limit_heade
 from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import RequestError
 from tests.gateway.helpers import GatewayFixture, answer, open_gateway
-from tests.support.redis import PASSWORD, RedisServer
+from tests.support.programs.redis import PASSWORD, RedisServer
 
 
 @pytest.fixture

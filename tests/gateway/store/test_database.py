@@ -18,7 +18,7 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import MIGRATIONS, Database, StoreError, open_database
 from forefront.gateway.store.liveness import Liveness, remove_server, send_heartbeat
 from forefront.gateway.store.tables import budget_leases, daily_usage, metadata, servers
-from tests.support.postgres import new_database
+from tests.support.programs.postgres import new_database
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Instant
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Instant
 from tests.support.server import RunningServer
 
 ITEM = {"type": "message", "role": "user", "content": "Hello"}

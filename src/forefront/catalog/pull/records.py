@@ -14,10 +14,10 @@ from typing import Final
 
 import msgspec
 
-from forefront.catalog.known_models import KNOWN_MODELS, HubModel
 from forefront.catalog.pull.file_lock import is_locked
-from forefront.catalog.reference import is_safe_path, parse_reference
-from forefront.catalog.source import ModelSource, reference_text
+from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel
+from forefront.catalog.sources.reference import is_safe_path, parse_reference
+from forefront.catalog.sources.source import ModelSource, reference_text
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG: Final = 80

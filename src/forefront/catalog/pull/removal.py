@@ -6,7 +6,7 @@ from pathlib import Path
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.hub.hub_cache import HubCache
 from forefront.catalog.pull.records import PulledModel, PulledModels
-from forefront.catalog.reference import HubReference, parse_reference
+from forefront.catalog.sources.reference import HubReference, parse_reference
 
 
 def remove_model(model: PulledModel, records: PulledModels, cache: ModelCache) -> int:

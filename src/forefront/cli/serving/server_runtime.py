@@ -42,7 +42,7 @@ from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.trace_context import TraceContextMiddleware
 from forefront.server.responses.expiry import delete_expired_contents
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.metrics import metrics_app
+from forefront.server.routes.monitoring.metrics import metrics_app
 from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.loaders.local_loader import ModelText, read_text
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
 from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
 from forefront.cluster.backend.dispatcher import RemoteLimits

@@ -8,8 +8,8 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Final
 
+from forefront.engine.kv_blocks.block_pool import BlockPool, extend_block_hashes
 from forefront.engine.scheduling.admission import Admission
-from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashes
 from forefront.engine.scheduling.draft_price import draft_price
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
 from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals

@@ -21,7 +21,7 @@ from forefront.engines.model_header import ModelHeader
 from forefront.graph.errors import ModelFileError
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import check_kind, gguf_tokenizer
+from forefront.tokenizer.files.gguf import check_kind, gguf_tokenizer
 from forefront.upstream.spec import Capability, UpstreamSpec
 
 log = logging.getLogger(__name__)

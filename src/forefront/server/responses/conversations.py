@@ -15,7 +15,7 @@ from forefront.gateway.store.conversation_store import ConversationStore, ItemRa
 from forefront.server.responses.counted_routes import CountedRoutes, Handler
 from forefront.server.responses.routes import send_stored, tenant_of
 from forefront.server.responses.stored_calls import StoredCalls
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.sending.response_encoder import new_id
 from forefront.server.sending.response_sender import ignored_header
 from forefront.wire.responses.conversation import (

@@ -12,7 +12,7 @@ from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.counted_routes import CountedRoutes
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.item_list import DeletedResponse
