@@ -1,4 +1,4 @@
-"""What each family computes, as plainly as NumPy can say it, in float32 and without a cache.
+"""The computation of each family in plain NumPy, in float32 and without a cache.
 
 Written from the papers and from the models' published code (Hugging Face Transformers), and shares nothing with the
 graphs: RMSNorm (Zhang & Sennrich 2019), rotary positions (Su et al. 2021), YaRN (Peng et al. 2023), LongRoPE (Ding et
@@ -153,6 +153,8 @@ class DecoderReference:
     def _turn(self, x: Array, n: int, all_tokens: bool) -> Array:
         """(T, heads, C): the first channels of each head, by the token's position."""
         kind = self._kind
+        if self._value("rope.scaling.finetuned") is False:  # of Granite, the only one that is tested with it
+            return x
         if (kind.no_positions == "all tokens" and all_tokens) or (kind.no_positions == "every fourth" and n % 4 == 3):
             return x
         near = self._window > 0 and not all_tokens

@@ -9,8 +9,8 @@ from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstim
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.engines.errors import EngineStartError
-from forefront.engines.gpu_servers import GpuServer, GpuServerOptions, load_gpu_server
+from forefront.managed_engines.errors import EngineStartError
+from forefront.managed_engines.gpu_servers import GpuServer, GpuServerOptions, load_gpu_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
-from forefront.engine.allocator import release_free_memory
+from forefront.engine.free_memory import release_free_memory
 
 T = TypeVar("T")
 _STATUS: Final = Path("/proc/self/status")

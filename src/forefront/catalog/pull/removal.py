@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.hub.hub_cache import HubCache
-from forefront.catalog.pull.records import PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
 from forefront.catalog.sources.reference import HubReference, parse_reference
 
 

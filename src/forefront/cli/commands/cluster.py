@@ -27,7 +27,7 @@ from forefront.cli.store import ConfigFile, fail, find_home
 from forefront.cli.terminal.printable import printable
 from forefront.cluster.deployment.errors import DeployError
 from forefront.cluster.deployment.local_cluster import LocalClusterError, find_local, start_local, stop_local
-from forefront.cluster.protocol.security import InsecureClusterError
+from forefront.cluster.protocol.connection_security import InsecureClusterError
 
 if TYPE_CHECKING:
     from types import ModuleType

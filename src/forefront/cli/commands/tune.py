@@ -21,7 +21,7 @@ from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json
 from forefront.cli.terminal.progress import SilentProgress, StartupProgress
 from forefront.cli.terminal.table import print_table
-from forefront.engine.allocator import tune_allocator
+from forefront.engine.free_memory import tune_allocator
 from forefront.engine.model.model import PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.speed import STREAMS, Speed, measure_speed

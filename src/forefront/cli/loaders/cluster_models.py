@@ -13,7 +13,7 @@ from forefront.catalog.catalog import Catalog
 from forefront.catalog.loaders.local_loader import check_files, weights_digest
 from forefront.catalog.loading.loaded_model import ModelLoader, Progress
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.records import PulledModels
+from forefront.catalog.pull.pulled_models import PulledModels
 from forefront.catalog.sources.source import (
     BUILT_IN_NAME,
     BUILT_IN_PATH,

@@ -16,8 +16,8 @@ from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEng
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError, ModelWatch
+from forefront.cluster.protocol.connection_security import InsecureClusterError, client_context
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
-from forefront.cluster.protocol.security import InsecureClusterError, client_context
 from forefront.engine.embedding.embedding_model import EmbeddingShape
 
 # Tokenizer and grammars, measured with vocabularies of 32,000 to 150,000 tokens.

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 from forefront.cluster.protocol.frames import PROTOCOL, Challenge, FromReplica, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
-from forefront.cluster.protocol.proof import is_proof, new_nonce, proof
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
+from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from forefront.catalog.pull.hub.file_selection import SelectionError, select
 from forefront.catalog.pull.hub.hub_api import Hub, HubSettings
 from forefront.catalog.pull.hub.hub_cache import HubCache, size_of
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
-from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.transfer import DownloadError, make_client, transfer
 from forefront.catalog.sources.reference import HubReference
 from forefront.catalog.sources.source import SourceError
