@@ -40,7 +40,7 @@ docs: $(VENV)/docs.stamp $(RENDERER)  ## Build the documentation site into build
 bench: $(VENV)/dev.stamp  ## Compare speed and memory with other servers and the machine, 25 minutes (ARGS=--quick for 5)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-torture: $(VENV)/dev.stamp  ## Load, fault-injection and bad-input tests against real servers, 15 minutes at most; prints a table
+torture: $(VENV)/dev.stamp  ## Load, fault-injection and bad-input tests against real servers, 15 minutes at most without the part cluster; prints a table
 	$(BIN)/python -m torture $(ARGS)
 
 mini: $(VENV)/train.stamp  ## Train the built-in model from scratch (FIRST=115 and SECOND=12 minutes), put it into the package and evaluate it

@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 from forefront.chat.local.token_engine import TokenEngine
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.frames import PROTOCOL
@@ -94,15 +94,18 @@ class PacedEngine:
             generation.deliver([Token(0, left, "length" if left == 1 else None)], last=left == 1)
 
 
-async def _replica() -> None:
-    """The child."""
+MODEL: Final = RemoteModel(_CONTEXT, PacedEngine.vocabulary_size, "")
+
+
+async def start_replica() -> ReplicaIdentity:
+    """Start a replica with a paced engine in this process."""
     engine = PacedEngine()
     engine.start()
     secret = b"benchmark"
     service = GenerationService(engine, cast("ConstraintBuilder", None))
     server = ReplicaServer(service, secret, 256)
     port = await server.start("127.0.0.1")
-    identity = ReplicaIdentity(
+    return ReplicaIdentity(
         protocol=PROTOCOL,
         host="127.0.0.1",
         port=port,
@@ -118,7 +121,11 @@ async def _replica() -> None:
         block_size=32,
         slots=256,
     )
-    print(msgspec.json.encode(identity).decode(), flush=True)
+
+
+async def _replica() -> None:
+    """The child."""
+    print(msgspec.json.encode(await start_replica()).decode(), flush=True)
     await asyncio.to_thread(sys.stdin.read)
     print(time.process_time(), flush=True)
 
@@ -170,7 +177,7 @@ async def _remote(streams: int, replicas: int) -> None:
         assert child.stdout is not None
         identity = msgspec.json.decode(await child.stdout.readline(), type=ReplicaIdentity)
         addresses.append(ReplicaAddress(str(number), "", identity))
-    engine = RemoteEngine(RemoteModel(_CONTEXT, PacedEngine.vocabulary_size, ""), RemoteLimits())
+    engine = RemoteEngine(MODEL, RemoteLimits())
     engine.start()
     engine.set_replicas(addresses)
     await asyncio.sleep(1)

@@ -46,13 +46,15 @@ class Result:
 @dataclass
 class Harness:
     """`scale` multiplies the counts. `postgres` is the URL of a server, None where there is none. Processes on
-    PostgreSQL count limits in the Redis of `redis`, if there is one."""
+    PostgreSQL count limits in the Redis of `redis`, if there is one. `scenarios`: those of the part `cluster`, all of
+    them if it is empty."""
 
     folder: Path
     scale: float = 1.0
     postgres: str | None = None
     quiet: bool = False
     redis: str | None = None
+    scenarios: tuple[str, ...] = ()
     results: list[Result] = field(default_factory=list)
 
     def __post_init__(self) -> None:

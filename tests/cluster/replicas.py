@@ -7,12 +7,12 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
@@ -77,9 +77,39 @@ async def ready(engine: RemoteEngine, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+class Proxy:
+    """Passes connections on to a replica. `deaf`: what servers send is dropped from now on."""
+
+    def __init__(self, target: ReplicaAddress, port: int) -> None:
+        self._target = target.identity
+        self.address = msgspec.structs.replace(target, identity=msgspec.structs.replace(target.identity, port=port))
+        self.deaf = False
+
+    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._target.host, self._target.port)
+        await asyncio.gather(self._pass_on(reader, back, heard=False), self._pass_on(there, writer, heard=True))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, heard: bool) -> None:
+        with suppress(OSError):
+            while data := await reader.read(2**16):
+                if heard or not self.deaf:
+                    writer.write(data)
+        writer.close()
+
+
+@asynccontextmanager
+async def proxied(replica: Replica) -> AsyncIterator[Proxy]:
+    """A proxy in front of a replica."""
+    proxies: list[Proxy] = []
+    server = await asyncio.start_server(lambda *streams: proxies[0].connect(*streams), "127.0.0.1", 0)
+    proxies.append(Proxy(replica.address, server.sockets[0].getsockname()[1]))
+    yield proxies[0]
+    server.close()
+
+
 @asynccontextmanager
 async def engine_on(
-    replicas: Sequence[Replica], *, migrations: int = 3, stall: float = 20.0, start: float = 20.0
+    replicas: Sequence[Replica | Proxy], *, migrations: int = 3, stall: float = 20.0, start: float = 20.0
 ) -> AsyncIterator[RemoteEngine]:
     """An engine over these replicas."""
     identity = replicas[0].address.identity

@@ -48,6 +48,8 @@ def test_the_status_has_replicas_routing_and_moves(admin: httpx.Client) -> None:
 
 def test_the_status_has_the_counts_of_drafts(admin: httpx.Client) -> None:
     model = status(admin).models[MODEL]
+    assert model.cluster is not None
+    assert (model.cluster.replicas[0].draft_tokens, model.cluster.replicas[0].accepted_tokens) == (12, 7)
     assert (model.drafts, model.draft_tokens, model.accepted_tokens) == (3, 12, 7)
 
 

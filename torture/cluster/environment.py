@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -96,7 +96,10 @@ class Cluster:
         async with asyncio.timeout(120):
             while True:
                 addresses = await self.addresses(count)
-                model = (await client.get("/admin/status"))["models"][MODEL]
+                status = await client.get("/admin/status")
+                if "error" in status:
+                    raise RuntimeError(f"/admin/status: {status['error']}")
+                model = status["models"][MODEL]
                 used = {each["name"] for each in model["cluster"]["replicas"] if each["state"] == "available"}
                 if used == {address.name for address in addresses}:
                     return addresses
@@ -169,6 +172,16 @@ def send_signal(processes: Sequence[int], number: signal.Signals) -> None:
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process, number)
+
+
+@contextmanager
+def stopped(processes: Sequence[int]) -> Iterator[None]:
+    """Stop processes as a partition does, and let them continue in any case."""
+    try:
+        send_signal(processes, signal.SIGSTOP)
+        yield
+    finally:
+        send_signal(processes, signal.SIGCONT)
 
 
 def command_line(process: int) -> str:

@@ -5,8 +5,8 @@ import signal
 import time
 
 from tests.support.server import RunningServer
-from torture.cluster.environment import Cluster, command_line, node_processes, send_signal
-from torture.cluster.streams import MODEL, Stream, read_stream, story
+from torture.cluster.environment import Cluster, command_line, node_processes, send_signal, stopped
+from torture.cluster.streams import MODEL, Stream, pauses, read_stream, story
 
 
 async def scaling(cluster: Cluster, server: RunningServer) -> None:
@@ -29,7 +29,8 @@ async def scaling(cluster: Cluster, server: RunningServer) -> None:
     stop.set()
     await asyncio.gather(*tasks)
     failed = sum(not stream.whole for stream in streams)
-    found = f"{len(streams)} streams, {failed} failed, {sum(stream.moves for stream in streams)} moves"
+    moves = sum(stream.moves for stream in streams)
+    found = f"{len(streams)} streams, {failed} failed, {moves} moves; {pauses(streams)}"
     cluster.streams += streams
     cluster.report("2, 4, 1, 2 replicas, then an upgrade", found, good=not failed)
 
@@ -40,17 +41,16 @@ async def control_plane(cluster: Cluster, server: RunningServer) -> None:
     head = node_processes(cluster.local.processes[0])
     gcs = [process for process in head if "/gcs_server" in command_line(process)]
     send_signal([process for process in head if "ray::ServeController" in command_line(process)], signal.SIGKILL)
-    send_signal(gcs, signal.SIGSTOP)
     end, streams = time.monotonic() + seconds, list[Stream]()
-    while time.monotonic() < end:
-        streams += await asyncio.gather(*(read_stream(server, story(100)) for _ in range(8)))
-    send_signal(gcs, signal.SIGCONT)
+    with stopped(gcs):
+        while time.monotonic() < end:
+            streams += await asyncio.gather(*(read_stream(server, story(100)) for _ in range(8)))
     await cluster.command("scale", MODEL, "3")
     await cluster.addresses(3)
     await cluster.command("scale", MODEL, "2")
     await cluster.addresses(2)
     failed = sum(not stream.whole for stream in streams)
-    found = f"{len(streams)} streams, {failed} failed; scaled to 3 and 2 replicas afterwards"
+    found = f"{len(streams)} streams, {failed} failed; {pauses(streams)}; scaled to 3 and 2 replicas afterwards"
     cluster.streams += streams
     alive = server.process.poll() is None
     title = f"controller killed, GCS away for {seconds:.0f} s"

@@ -1,10 +1,11 @@
 """Streams of this part, as their clients see them."""
 
+import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ class Stream:
     finish: str | None = None
     longest_pause: float = 0.0
     text: str = ""
+
+    @property
+    def begun(self) -> bool:
+        """Whether its first token has arrived."""
+        return bool(self.delivered or self.text)
 
     @property
     def finished(self) -> bool:
@@ -88,7 +94,28 @@ def story(tokens: int, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def pause_p99(streams: Sequence[Stream]) -> float:
-    """The 99th percentile of the longest pause of each stream, in seconds."""
+@asynccontextmanager
+async def running_streams(
+    server: RunningServer, requests: Sequence[dict[str, Any]]
+) -> AsyncIterator[Sequence[asyncio.Task[Stream]]]:
+    """The tasks of so many streams, once each has begun. They are cancelled at the end, unless they have ended."""
+    streams = [Stream() for _ in requests]
+    tasks = [asyncio.create_task(read_stream(server, *request)) for request in zip(requests, streams, strict=True)]
+    try:
+        while not all(stream.begun or task.done() for stream, task in zip(streams, tasks, strict=True)):
+            await asyncio.sleep(0.01)
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def pause(streams: Sequence[Stream], part: float) -> float:
+    """A quantile of the longest pause of each stream, in seconds."""
     pauses = sorted(stream.longest_pause for stream in streams)
-    return pauses[int(0.99 * (len(pauses) - 1))] if pauses else 0.0
+    return pauses[int(part * (len(pauses) - 1))] if pauses else 0.0
+
+
+def pauses(streams: Sequence[Stream]) -> str:
+    """The longest pause of each stream, as text."""
+    return f"pause p50 {pause(streams, 0.5):.2f} s, p99 {pause(streams, 0.99):.2f} s"

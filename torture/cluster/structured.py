@@ -10,7 +10,7 @@ import jsonschema
 
 from tests.support.server import RunningServer
 from torture.cluster.environment import Cluster, send_signal
-from torture.cluster.streams import Stream, read_stream, story
+from torture.cluster.streams import Stream, pauses, running_streams, story
 
 _SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -47,18 +47,15 @@ async def structured_streams(cluster: Cluster, server: RunningServer) -> None:
         for _ in range(cluster.harness.count(10)):
             await cluster.ready(server)
             victim = random.choice(cluster.replica_processes())
-            begun = [Stream() for _ in range(_AT_ONCE)]
-            requests = [story(_TOKENS, ignore_eos=False, logprobs=False, **fields) for _ in begun]
-            tasks = [asyncio.create_task(read_stream(server, *each)) for each in zip(requests, begun, strict=True)]
-            while not all(stream.text or task.done() for stream, task in zip(begun, tasks, strict=True)):
-                await asyncio.sleep(0.01)
-            send_signal([victim], signal.SIGKILL)
-            streams += await asyncio.gather(*tasks)
+            requests = [story(_TOKENS, ignore_eos=False, logprobs=False, **fields) for _ in range(_AT_ONCE)]
+            async with running_streams(server, requests) as tasks:
+                send_signal([victim], signal.SIGKILL)
+                streams += await asyncio.gather(*tasks)
         cluster.streams += streams
         invalid = sum(not _is_valid(stream) for stream in streams)
-        moved = sum(bool(stream.moves) for stream in streams)
-        found = f"{len(streams)} streams, {moved} moved, {invalid} invalid or with an error"
-        cluster.report(f"replicas killed under {kind}", found, good=not invalid and (moved > 0 or not cluster.timed))
+        moved = [stream for stream in streams if stream.moves]
+        found = f"{len(streams)} streams, {len(moved)} moved, {invalid} invalid or with an error; {pauses(moved)}"
+        cluster.report(f"replicas killed under {kind}", found, good=not invalid and bool(moved or not cluster.timed))
 
 
 def _is_valid(stream: Stream) -> bool:

@@ -10,6 +10,7 @@ from forefront.catalog.loaders.local_loader import read_text
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
+from forefront.cli.apps.app import app
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.loaders import cluster_models
 from forefront.cli.loaders.cluster_models import (
@@ -23,7 +24,7 @@ from forefront.cli.loaders.cluster_models import (
 from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
 from forefront.cluster.backend.cluster_loader import ClusterAccess
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
 from tests.engine.embedding.test_ir_graph import write_ir
 from tests.support.models.random_encoder import ENCODERS, write_encoder
@@ -105,6 +106,16 @@ def test_a_server_without_ray_reports_it_at_once(tmp_path: Path, monkeypatch: py
     settings = load(tmp_path, '[ray]\naddress = "auto"\n').ray
     with pytest.raises(ConfigError, match="Ray is not installed: pip install"), open_cluster(settings, [], tmp_path):
         pass
+
+
+@pytest.mark.parametrize("option", [["--draft", "m"], ["--threads", "1"], ["--exact-activations"], ["--kv-cache", "2"]])
+def test_an_option_of_the_engine_is_refused_by_a_server_on_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    monkeypatch.setenv("FOREFRONT_HOME", str(tmp_path))
+    result = CliRunner().invoke(app, ["serve", "--ray", "127.0.0.1:1", *option])
+    assert result.exit_code == 1
+    assert f"{option[0]} is an option of the engine, which replicas run" in " ".join(result.output.split())
 
 
 def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forefront.chat.local.loading import EmbeddingEngineParts
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.vector_codec import Floats

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from forefront.chat.local.loading import ModelParts
+from forefront.cluster.backend.cluster_status import cluster_status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.engine.engine import Engine
 from forefront.engine.errors import ContextExceededError, EngineUnavailableError, StepFailedError
@@ -17,7 +18,7 @@ from forefront.engine.generation import Generation, Token
 from forefront.engine.model.model import PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.fairness.tenant import Tenant
-from tests.cluster.replicas import OPTIONS, SLOW_STEP, Replica, engine_on, ready, spec_of
+from tests.cluster.replicas import OPTIONS, SLOW_STEP, Replica, engine_on, proxied, ready, spec_of
 from tests.engine.engines import GREEDY, collect, prompt
 
 SEEDED = SamplingParams(temperature=1.0, top_p=0.95, seed=7, presence_penalty=0.5)
@@ -149,6 +150,35 @@ async def test_a_prediction_reaches_the_replica(pair: list[Replica]) -> None:
         assert [token.token for token in tokens if token.choice == 1] == prediction
         assert 10 < predicted.accepted_prediction_tokens < 120
         assert predicted.rejected_prediction_tokens == 0
+
+
+async def test_drafts_of_replicas_are_counted_from_their_heartbeats(pair: list[Replica]) -> None:
+    async with engine_on(pair[:1]) as engine:
+        await ready(engine, 1)
+        before = engine.stats()
+        await collect(engine.submit(GenerateRequest(prompt(60), 200, GREEDY)))  # repeats itself
+        async with asyncio.timeout(60):
+            while engine.stats().drafts == before.drafts:
+                await asyncio.sleep(0.05)
+        [replica] = cluster_status(engine.router, engine.dispatcher.moves).replicas
+        stats = engine.stats()
+        assert 0 < stats.accepted_tokens <= stats.draft_tokens <= replica.draft_tokens
+
+
+async def test_a_replica_that_reads_nothing_is_left_within_the_stall_time(pair: list[Replica], start: Start) -> None:
+    """Its own messages still arrive, as through a firewall that has forgotten one direction."""
+    async with proxied(start()) as proxy, engine_on([proxy], stall=3) as engine:
+        await ready(engine, 1)
+        running = engine.submit(GenerateRequest(prompt(40), 1500, RANDOM))
+        await begun(running)
+        proxy.deaf = True
+        engine.set_replicas([proxy.address, pair[0].address])
+        new = [engine.submit(GenerateRequest(prompt(40, number), 5, RANDOM)) for number in range(10)]
+        # The replica itself gives such a connection up after 20 seconds.
+        async with asyncio.timeout(15):
+            for generation in [running, *new]:
+                assert (await collect(generation))[-1].finish == "length"
+        assert running.moves
 
 
 async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica], start: Start) -> None:

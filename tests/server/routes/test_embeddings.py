@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +15,19 @@ from tests.support.models.hf_directory import write_tokenizer
 from tests.support.models.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
 from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.server import RunningServer, run_server
+from tests.support.services.otlp import Collector, attributes, run_collector
 
 MODELS = {"mean": "nomic-bert", "last": "qwen3", "rank": "bert, rank", "answers": "qwen3, yes and no"}
 
 
 @pytest.fixture(scope="module")
-def encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def collector() -> Iterator[Collector]:
+    with run_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("encoders")
     for name, family in MODELS.items():
         write_encoder(folder / f"{name}.gguf", ENCODERS[family])
@@ -28,7 +36,8 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer
     write_encoder_checkpoint(folder / "directory", CHECKPOINTS["gemma-embedding"], GgufFile(folder / "gemma.gguf"))
     write_tokenizer(folder / "directory", file)
     paths = [str(folder / f"{name}.gguf") for name in (*MODELS, "gemma")] + [str(folder / "directory")]
-    with run_server([*paths, "forefront-mini", "--threads", "1"], folder / "home") as running:
+    traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    with run_server([*paths, "forefront-mini", "--threads", "1"], folder / "home", environment=traces) as running:
         yield running
 
 
@@ -177,3 +186,22 @@ async def test_generation_continues_beside_embeddings(encoders: RunningServer) -
             *(client.post("/v1/chat/completions", json=chat) for _ in range(3)),
         )
     assert [response.status_code for response in responses] == [200] * 6
+
+
+def test_requests_are_spans_of_the_clients_trace(encoders: RunningServer, collector: Collector) -> None:
+    parent = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+    with encoders.client() as client:
+        body = {"model": "mean", "input": "a word", "encoding_format": "base64"}
+        first = client.post("/v1/embeddings", json=body, headers=parent).json()
+        ranking = {"model": "rank", "query": "a", "documents": ["b", "c"]}
+        second = client.post("/v1/rerank", json=ranking, headers=parent).json()
+    names = ("embeddings mean", "rerank rank")
+    deadline = time.monotonic() + 60
+    while len(spans := {span.name: span for span in collector.spans if span.name in names}) < len(names):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert {span.parent_span_id.hex() for span in spans.values()} == {"cd" * 8}
+    embeddings, rerank = (attributes(spans[name]) for name in names)
+    assert (embeddings["gen_ai.response.id"], rerank["gen_ai.response.id"]) == (first["id"], second["id"])
+    assert embeddings["gen_ai.request.encoding_formats"] == ["base64"]
+    assert rerank["gen_ai.usage.input_tokens"] == second["usage"]["prompt_tokens"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from forefront.chat.backend import EngineStats
 from forefront.cluster.backend.cluster_status import cluster_status
-from forefront.cluster.backend.generation_dispatcher import MoveCounters
+from forefront.cluster.backend.dispatcher import MoveCounters
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT
@@ -20,7 +20,9 @@ class ClusteredInstant(InstantBackend):
     def start(self) -> None:
         """Fill the router, in the server's process."""
         self._router, self._moves = PrefixRouter(), MoveCounters(failures=3, drains=2, given_up=1)
-        load = ReplicaLoad(running=3, waiting=1, work=700, blocks_held=5, blocks_total=10)
+        load = ReplicaLoad(
+            running=3, waiting=1, work=700, blocks_held=5, blocks_total=10, draft_tokens=12, accepted_tokens=7
+        )
         for number in (1, 2, 3):
             state = ReplicaState(f"replica-{number}", f"node-{number // 2}", "fp", 32, load=load)
             self._router.update(state)

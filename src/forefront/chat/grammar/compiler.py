@@ -93,9 +93,23 @@ class Grammars:
         self._cached: Counter[str] = Counter()  # by tenant
         self._waiting = Quota(_WAITING)
         self._pool = WorkerPool(_WORKERS, "forefront-grammars")
-        self._workers: queue.SimpleQueue[GrammarWorker] = queue.SimpleQueue()
+        # The last one first: its child runs already.
+        self._workers: queue.LifoQueue[GrammarWorker] = queue.LifoQueue()
         for _ in range(_WORKERS):
             self._workers.put(GrammarWorker(vocabulary))
+
+    async def start(self) -> None:
+        """Start a child, so that the first grammar does not wait for it."""
+
+        def begin() -> None:
+            worker = self._workers.get()
+            try:
+                worker.start()
+            finally:
+                self._workers.put(worker)
+
+        with contextlib.suppress(GrammarRefusedError, SemaphoreClosedError):
+            await self._pool.run(NO_TENANT, 1, begin)
 
     async def compile(self, source: GrammarSource, param: str, tenant: Tenant = NO_TENANT) -> CompiledGrammar:
         """The compiled grammar. Raises `RequestError`: 422 `invalid_value` with `param` and the reason if it cannot be

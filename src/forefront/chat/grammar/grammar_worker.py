@@ -74,7 +74,7 @@ class GrammarWorker:
         return self._attempt(source, relaxed)
 
     def _attempt(self, source: GrammarSource, relaxation: int) -> CheckedGrammar:
-        connection = self._connection or self._start()
+        connection = self.start()
         try:
             connection.send((source, relaxation))
             if not connection.poll(TIME_LIMIT):
@@ -96,7 +96,10 @@ class GrammarWorker:
             self._child.wait()
         self._child = self._connection = None
 
-    def _start(self) -> Connection:
+    def start(self) -> Connection:
+        """Start the child, if it does not run. Raises `GrammarRefusedError`."""
+        if self._connection is not None:
+            return self._connection
         self._child, connection = start_child("forefront.chat.grammar.grammar_worker")
         self._connection = connection
         connection.send(self._vocabulary)

@@ -61,6 +61,16 @@ log = logging.getLogger(__name__)
 
 # Errors of a bind that concern the port. All others concern the host.
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
+_ENGINE_OPTIONS = [
+    "threads",
+    "kv_cache",
+    "precision",
+    "quantize",
+    "exact_activations",
+    "speculation",
+    "draft",
+    "device",
+]
 
 
 class StartupError(Exception):
@@ -77,6 +87,7 @@ class ServeOptions:
 
 
 def serve(
+    context: typer.Context,
     models: ModelArguments = None,
     host: Host = None,
     port: Port = None,
@@ -120,6 +131,8 @@ def serve(
             return settings
 
         settings = read()
+        if settings.ray.address is not None:
+            _check_replica_options(context)
         key = os.environ.get("FOREFRONT_API_KEY")
         _set_up_logging(settings, key)
         check_tracing(settings.tracing.endpoint)
@@ -139,6 +152,16 @@ def serve(
 def _exit(console: Console, reason: str) -> NoReturn:
     console.print(Text.assemble(("forefront:", "bold red"), f" {printable(reason)}"))
     raise typer.Exit(1)
+
+
+def _check_replica_options(context: typer.Context) -> None:
+    """Raises `ConfigError` for an option of the engine, which runs on replicas."""
+    for name in _ENGINE_OPTIONS:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--" + name.replace("_", "-")
+            text = "is an option of the engine, which replicas run on a cluster: set it in the model's table of"
+            raise ConfigError(f"{option} {text} forefront.toml, and run `forefront cluster up`")
 
 
 def _settings(config: Path | None, **options: str | float | None) -> Config:

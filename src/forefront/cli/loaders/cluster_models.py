@@ -27,7 +27,7 @@ from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
 from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
 from forefront.cluster.backend.cluster_loader import ClusterAccess, ClusterLoader
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.deployment.local_cluster import find_local
 from forefront.cluster.deployment.ray_environment import ray_environment
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
@@ -157,8 +157,8 @@ async def follow_capacity(catalog: Catalog, gateway: Gateway, queue: QueueSettin
     """Let the admission queue admit as many requests at once as the replicas can run. Runs until it is cancelled."""
     while True:
         backends = [model.backend for model in catalog.loaded()]
-        on_cluster = (ClusterBackend, ClusterEmbeddingBackend)
-        capacity = sum(backend.capacity() for backend in backends if isinstance(backend, on_cluster))
+        kinds = (ClusterBackend, ClusterEmbeddingBackend)
+        capacity = sum(backend.on_cluster.capacity() for backend in backends if isinstance(backend, kinds))
         gateway.queue.resize(max(queue.running, capacity), queue.waiting)
         await asyncio.sleep(_CAPACITY_SECONDS)
 

@@ -10,12 +10,12 @@ from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstim
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
-from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend, ReplicaSubscription
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
+from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
-from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError
+from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError, ModelWatch
 from forefront.cluster.protocol.connection_security import InsecureClusterError, client_context
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
 from forefront.engine.embedding.embedding_model import EmbeddingShape
@@ -81,16 +81,11 @@ class ClusterLoader:
             reason = "its tokenizer or its chat template differs from that of the cluster's replicas"
             raise SourceError(f"{source.path}: {reason}: deploy it again with `forefront cluster up`")
         model = RemoteModel(identity.context_limit, size, digest, identity.width)
-        tls = client_context(os.environ)
-
-        def wake() -> None:
-            watch.wake(name)
-
+        tls, discovery = client_context(os.environ), ModelWatch(watch, name)
         if embedding is not None:
-            vectors = RemoteEmbeddingEngine(model, limits, wake, tls)
+            vectors = RemoteEmbeddingEngine(model, limits, discovery, tls)
             shape = EmbeddingShape(identity.context_limit, size, identity.width, identity.ranks)
-            subscription = ReplicaSubscription(name, vectors, watch, scales_to_zero=self.scales_to_zero)
-            return ClusterEmbeddingBackend(vectors, shape, tokenizer, embedding, subscription)
-        engine = RemoteEngine(model, limits, wake, tls)
-        subscription = ReplicaSubscription(name, engine, watch, scales_to_zero=self.scales_to_zero)
-        return ClusterBackend(engine, create_preparer(engine, tokenizer, self.chat_template, named), subscription)
+            return ClusterEmbeddingBackend(vectors, shape, tokenizer, embedding, scales_to_zero=self.scales_to_zero)
+        engine = RemoteEngine(model, limits, discovery, tls)
+        preparer = create_preparer(engine, tokenizer, self.chat_template, named)
+        return ClusterBackend(engine, preparer, scales_to_zero=self.scales_to_zero)

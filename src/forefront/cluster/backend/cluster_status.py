@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from forefront.cluster.backend.generation_dispatcher import MoveCounters
+from forefront.cluster.backend.dispatcher import MoveCounters
 from forefront.cluster.routing.replica_table import RoutedReplica
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.wire.admin.records import ClusterReplica, ClusterStatus, MoveCounts, RoutingCounts
@@ -39,6 +39,9 @@ def _replica(replica: RoutedReplica) -> ClusterReplica:
         work=replica.work,
         blocks_held=load.blocks_held,
         blocks_total=load.blocks_total,
+        drafts=load.drafts,
+        draft_tokens=load.draft_tokens,
+        accepted_tokens=load.accepted_tokens,
     )
 
 

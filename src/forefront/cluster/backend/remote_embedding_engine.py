@@ -1,11 +1,12 @@
 """The engine of an embedding model whose replicas run elsewhere."""
 
 import ssl
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
+from forefront.cluster.backend.dispatcher import RemoteLimits
 from forefront.cluster.backend.embedding_dispatcher import EmbeddingDispatcher
-from forefront.cluster.backend.generation_dispatcher import RemoteLimits
 from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.protocol.vector_codec import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput
@@ -15,16 +16,16 @@ from forefront.fairness.tenant import Tenant
 
 
 class RemoteEmbeddingEngine:
-    """The `VectorEngine` of one model on a cluster. `wake` as for `RemoteEngine`."""
+    """The `VectorEngine` of one model on a cluster. `discovery`: see `ReplicaPool`."""
 
     def __init__(
         self,
         model: RemoteModel,
         limits: RemoteLimits,
-        wake: Callable[[], None] = lambda: None,
+        discovery: ModelWatch | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.dispatcher = EmbeddingDispatcher(model, limits, wake, tls)
+        self.dispatcher = EmbeddingDispatcher(model, limits, discovery, tls)
         self.pool = self.dispatcher.pool
         self._running = False
 

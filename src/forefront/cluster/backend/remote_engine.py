@@ -1,16 +1,15 @@
 """The engine of a model whose replicas run elsewhere."""
 
 import asyncio
-import itertools
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
-from forefront.cluster.backend.generation_dispatcher import GenerationDispatcher, RemoteLimits
+from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.generation_dispatcher import GenerationDispatcher
 from forefront.cluster.backend.remote_generation import RemoteGeneration
 from forefront.cluster.backend.replica_pool import RemoteModel
-from forefront.cluster.protocol.frames import Lookup
+from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
-from forefront.cluster.protocol.token_codec import pack_tokens
 from forefront.cluster.routing.replica_state import ReplicaState
 from forefront.cluster.routing.router import NoReplicaError
 from forefront.engine.backlog import CAPACITY, Backlog
@@ -23,8 +22,7 @@ from forefront.fairness.tenant import Tenant
 
 
 class RemoteEngine:
-    """The `TokenEngine` of one model on a cluster. `wake` is called when a request finds no replica, and
-    several times a second while it waits."""
+    """The `TokenEngine` of one model on a cluster. `discovery`: see `ReplicaPool`."""
 
     takes_predictions = True
 
@@ -32,15 +30,13 @@ class RemoteEngine:
         self,
         model: RemoteModel,
         limits: RemoteLimits,
-        wake: Callable[[], None] = lambda: None,
+        discovery: ModelWatch | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.context_limit, self.vocabulary_size = model.context_limit, model.vocabulary_size
-        self.dispatcher = GenerationDispatcher(model, limits, wake, tls)
+        self.dispatcher = GenerationDispatcher(model, limits, discovery, tls)
         self.router, self.pool = self.dispatcher.router, self.dispatcher.pool
-        self._lookup_seconds = limits.stall_seconds
         self._unread = Quota(CAPACITY)
-        self._lookup_numbers = itertools.count(1)
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -63,13 +59,11 @@ class RemoteEngine:
             raise ValueError("a request needs a prompt, a positive max_tokens and a positive n")
         dispatcher = self.dispatcher
         backlog = Backlog(
-            self._unread,
-            request.tenant,
-            lambda: dispatcher.pause(generation),
-            lambda: dispatcher.resume(generation),
+            self._unread, request.tenant, lambda: dispatcher.pause(remote), lambda: dispatcher.resume(remote)
         )
-        generation = Generation(self._loop, request.n, dispatcher.cancel, backlog)
-        dispatcher.submit(RemoteGeneration(request, generation))
+        generation = Generation(self._loop, request.n, lambda _: dispatcher.cancel(remote), backlog)
+        remote = RemoteGeneration(request, generation)
+        dispatcher.dispatch(remote)
         return generation
 
     async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
@@ -80,17 +74,7 @@ class RemoteEngine:
             connection = self.pool[self.router.preferred(prompt, tenant).state.name]
         except NoReplicaError:
             return 0
-        number, future = next(self._lookup_numbers), self._loop.create_future()
-        connection.lookups[number] = future
-        try:
-            connection.send(Lookup(number, pack_tokens(prompt), tenant.name))
-            async with asyncio.timeout(self._lookup_seconds):
-                count: int = await future
-                return count
-        except TimeoutError:
-            return 0
-        finally:
-            connection.lookups.pop(number, None)
+        return await self.dispatcher.lookups.count(connection, prompt, tenant)
 
     async def stop(self) -> None:
         """See `TokenEngine.stop`. The replicas run on."""
@@ -98,8 +82,9 @@ class RemoteEngine:
         self.dispatcher.stop()
 
     def stats(self) -> EngineStats:
-        """See `TokenEngine.stats`. Sums over the replicas; tokens are those of this server."""
-        loads = self.pool.loads()
+        """See `TokenEngine.stats`. Sums over the replicas; `tokens_sampled` are those of this server, drafts those of
+        all servers."""
+        loads, drafts = self.pool.loads(), self.pool.drafts
         return EngineStats(
             running=sum(load.running for load in loads),
             waiting=sum(load.waiting for load in loads) + self.dispatcher.waiting,
@@ -110,6 +95,9 @@ class RemoteEngine:
             evictions=0,
             restarts=0,
             last_token=self.dispatcher.last_token,
+            drafts=drafts.drafts,
+            draft_tokens=drafts.draft_tokens,
+            accepted_tokens=drafts.accepted_tokens,
         )
 
     def replicas(self) -> list[ReplicaState]:

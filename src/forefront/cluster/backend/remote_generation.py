@@ -1,18 +1,19 @@
-"""A generation on replicas, as the server keeps it: enough to continue it on another replica."""
+"""A generation on replicas: its request and its tokens so far, with which another replica continues it."""
 
+from forefront.cluster.backend.remote_request import RemoteRequest
 from forefront.cluster.protocol.constraint_source import ConstraintSource, constraint_source
 from forefront.cluster.protocol.frames import Delta, Resumed, Submit
 from forefront.cluster.protocol.token_codec import pack_tokens
-from forefront.cluster.routing.router import Placement
+from forefront.cluster.routing.router import Placement, PrefixRouter
+from forefront.engine.errors import EngineError
 from forefront.engine.generation import Generation, Logprob, Token
 from forefront.engine.request import GenerateRequest
 from forefront.observability.trace_context import trace_headers
 
 
-class RemoteGeneration:
-    """One request. `number` identifies it on the connection of its present replica. `fingerprint` is that of the first
-    replica: all others must have it too. `failures` counts the replicas that it has lost. `placement` is the present
-    one, None while it waits for a replica."""
+class RemoteGeneration(RemoteRequest):
+    """One generation. `fingerprint` is that of its first replica: all others must have it too. `paused`: its reader is
+    far behind."""
 
     __slots__ = (
         "_constraint",
@@ -21,21 +22,16 @@ class RemoteGeneration:
         "_prompt",
         "_prompt_scores",
         "_trace",
-        "failures",
         "fingerprint",
         "generation",
-        "number",
         "paused",
-        "placement",
         "request",
     )
 
     def __init__(self, request: GenerateRequest, generation: Generation) -> None:
+        super().__init__()
         self.request, self.generation = request, generation
-        self.placement: Placement | None = None
-        self.number = self.failures = 0
         self.fingerprint: str | None = None
-        # Whether its reader is far behind.
         self.paused = False
         self._outputs: list[list[int]] = [[] for _ in range(request.n)]
         self._finished = [False] * request.n
@@ -49,26 +45,28 @@ class RemoteGeneration:
         """Whether all continuations have ended."""
         return all(self._finished)
 
-    @property
-    def sequence(self) -> list[int]:
-        """The prompt and the first continuation."""
-        return [*self.request.prompt, *self._outputs[0]]
-
-    def place(self, number: int, placement: Placement) -> Submit:
-        """Take a place at a replica: the message that starts the generation there, or continues it from its tokens."""
+    def choose(self, router: PrefixRouter) -> Placement:
+        """See `RemoteRequest.choose`: by the prompt and the first continuation."""
         request = self.request
-        self.number, self.placement = number, placement
+        sequence = [*request.prompt, *self._outputs[0]]
+        return router.place(sequence, request.tenant, request.max_tokens, n=request.n, fingerprint=self.fingerprint)
+
+    def message(self, placement: Placement) -> Submit:
+        """See `RemoteRequest.message`."""
+        request, generation = self.request, self.generation
+        self.fingerprint = generation.fingerprint = placement.replica.fingerprint
+        generation.moves = self.moves
         resumed: list[Resumed] = []
         # A moved one without tokens, too: the replica computes it before new ones. Several continuations without tokens
         # share the computation of their prompt instead.
-        if any(self._outputs) or (self.generation.moves and request.n == 1):
+        if any(self._outputs) or (self.moves and request.n == 1):
             resumed = [
                 Resumed(index, pack_tokens(output))
                 for index, output in enumerate(self._outputs)
                 if not self._finished[index]
             ]
         return Submit(
-            id=number,
+            id=self.number,
             prompt=self._prompt,
             max_tokens=request.max_tokens,
             sampling=request.sampling,
@@ -83,10 +81,15 @@ class RemoteGeneration:
             output_work=placement.output_work,
             trace=self._trace,
             prediction=pack_tokens(request.prediction),
+            paused=self.paused,
         )
 
+    def fail(self, error: EngineError) -> None:
+        """See `RemoteRequest.fail`."""
+        self.generation.fail(error)
+
     def leave(self) -> None:
-        """Leave the place at the replica."""
+        """See `RemoteRequest.leave`. The replica's cache has the output, too."""
         if self.placement is not None:
             self.placement.end(self._outputs[0])
             self.placement = None

@@ -6,13 +6,11 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from forefront.cluster.backend.remote_generation import RemoteGeneration
 from forefront.cluster.protocol.frames import PROTOCOL, Challenge, FromReplica, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
-from forefront.engine.generation import Generation
 
 log = logging.getLogger(__name__)
 
@@ -25,31 +23,26 @@ class ReplicaEvents(Protocol):
     """The callbacks of a connection, on the event loop."""
 
     def ready(self, connection: "ReplicaConnection") -> None:
-        """The replica takes generations."""
+        """The replica takes requests."""
 
     def received(self, connection: "ReplicaConnection", message: FromReplica) -> None:
         """A message apart from the handshake."""
 
     def lost(self, connection: "ReplicaConnection", reason: str) -> None:
-        """A connection that was ready is gone. Its generations are still in `generations`."""
+        """A connection that was ready is gone."""
 
 
 class ReplicaConnection:
-    """One replica. `generations` are those that run there, `cancelled` those whose release is awaited, by number.
-
-    `ready`: it is connected; `available`: it gets new generations. `heard`: the loop's time of the last message.
-    """
+    """One replica. `ready`: it is connected; `available`: it gets new requests. `heard`: the loop's time of the last
+    heartbeat. `reported`: there has been one, so the load in `state` is the replica's own."""
 
     def __init__(self, address: ReplicaAddress, events: ReplicaEvents, tls: ssl.SSLContext | None) -> None:
         identity = address.identity
         self.name, self.address = address.name, address
         self.state = ReplicaState(address.name, address.node, identity.fingerprint, identity.block_size)
         self.state.load = ReplicaLoad(slots=identity.slots)
-        self.ready = self.available = False
+        self.ready = self.available = self.reported = False
         self.heard = 0.0
-        self.generations: dict[int, RemoteGeneration] = {}
-        self.cancelled: dict[int, Generation] = {}
-        self.lookups: dict[int, asyncio.Future[int]] = {}
         self._events, self._tls = events, tls
         self._protocol: FrameProtocol | None = None
         self._nonce = b""
@@ -76,6 +69,7 @@ class ReplicaConnection:
 
     def note_status(self, status: Status) -> None:
         """Take a heartbeat."""
+        self.heard, self.reported = self._loop.time(), True
         self.state.draining = status.draining
         self.state.load = ReplicaLoad(
             running=status.running,
@@ -88,6 +82,9 @@ class ReplicaConnection:
             tokens_sampled=status.tokens_sampled,
             prompt_tokens=status.prompt_tokens,
             cached_tokens=status.cached_tokens,
+            drafts=status.drafts,
+            draft_tokens=status.draft_tokens,
+            accepted_tokens=status.accepted_tokens,
         )
 
     async def _keep_connected(self) -> None:
@@ -134,7 +131,6 @@ class ReplicaConnection:
             protocol.abort("no handshake in time")
 
     def _received(self, message: FromReplica) -> None:
-        self.heard = self._loop.time()
         if self.ready:
             self._events.received(self, message)
             return
@@ -145,7 +141,7 @@ class ReplicaConnection:
                 self.send(Hello(proof(secret, b"server", nonce), self._nonce))
             case Welcome(proof=given) if is_proof(given, secret, b"replica", self._nonce):
                 self._nonce = b""
-                self.ready = True
+                self.ready, self.heard = True, self._loop.time()
                 assert self._protocol is not None
                 self._protocol.allow_large()
                 self._events.ready(self)

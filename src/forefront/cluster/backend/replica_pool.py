@@ -1,13 +1,16 @@
 """The replicas of one model that a server is connected to: discovery, heartbeats, and a watchdog for their silence."""
 
 import asyncio
+import itertools
 import logging
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from forefront.cluster.backend.draft_counters import DraftCounters
 from forefront.cluster.backend.replica_connection import ReplicaConnection
+from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Alive, FromReplica, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaLoad
@@ -16,9 +19,10 @@ from forefront.cluster.routing.router import PrefixRouter
 log = logging.getLogger(__name__)
 
 _TICK: Final = 0.25
+# Ticks between heartbeats to a replica. Each tick has its part of the replicas, so that no tick takes long.
+_HEARTBEAT_TICKS: Final = 4
 # A later tick means that this process itself was suspended: the silence of replicas then proves nothing.
 _LATE: Final = 1.0
-_HEARTBEAT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +43,22 @@ class PoolEvents(Protocol):
         """A message other than a heartbeat."""
 
     def available(self) -> None:
-        """A replica takes generations that did not before."""
+        """A replica takes requests that did not before."""
 
     def leave(self, connection: ReplicaConnection, reason: str | None) -> None:
-        """The generations of a connected replica should move: after a failure, or (None) as the replica ends."""
+        """The requests of a connected replica should move: after a failure, or (None) as the replica ends."""
 
     def lost(self, connection: ReplicaConnection, reason: str) -> None:
-        """A connection was lost. Its generations are still in `generations`."""
+        """A connection was lost."""
 
     def tick(self, now: float) -> None:
         """Some time has passed; `now` is the loop's."""
 
 
 class ReplicaPool:
-    """Connections by replica, and the router that knows their loads. `stall_seconds`: a replica is lost after so much
-    silence, or after so long without progress of its engine."""
+    """Connections by replica, and the router that knows their loads. `discovery` finds the replicas; without one,
+    `set_addresses` has to be called. `stall_seconds`: a replica is lost after so much silence, or after so long without
+    progress of its engine."""
 
     def __init__(
         self,
@@ -61,11 +66,14 @@ class ReplicaPool:
         router: PrefixRouter,
         stall_seconds: float,
         events: PoolEvents,
+        discovery: ModelWatch | None,
         tls: ssl.SSLContext | None,
     ) -> None:
         self.router = router
+        self.drafts = DraftCounters()
         self._model, self._stall_seconds = model, stall_seconds
-        self._events, self._tls = events, tls
+        self._events, self._discovery, self._tls = events, discovery, tls
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._addresses: dict[str, ReplicaAddress] = {}
         self._connections: dict[str, ReplicaConnection] = {}
         self._task: asyncio.Task[None] | None = None
@@ -85,12 +93,25 @@ class ReplicaPool:
         return sum(connection.state.load.slots for connection in self if connection.available)
 
     def start(self) -> None:
-        """Connect, on the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        """Find and connect the replicas, on the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._watch())
         self._connect()
+
+        def changed(replicas: Sequence[ReplicaAddress]) -> None:
+            loop.call_soon_threadsafe(self.set_addresses, list(replicas))
+
+        if self._discovery is not None:
+            self._unsubscribe = self._discovery.subscribe(changed)
+
+    def wake(self) -> None:
+        """Request a replica of a model that has none. Cheap in quick succession."""
+        if self._discovery is not None:
+            self._discovery.wake()
 
     def stop(self) -> None:
         """Close all connections."""
+        self._unsubscribe()
         if self._task is not None:
             self._task.cancel()
         for connection in self:
@@ -120,8 +141,6 @@ class ReplicaPool:
 
     def lost(self, connection: ReplicaConnection, reason: str) -> None:
         """See `ReplicaEvents.lost`."""
-        if connection.generations:
-            log.warning("replica %s is lost, %d generations with it: %s", *_summary(connection), reason)
         self.router.lose(connection.name)
         connection.available = False
         self._events.lost(connection, reason)
@@ -162,11 +181,14 @@ class ReplicaPool:
     def _note_status(self, connection: ReplicaConnection, status: Status) -> None:
         if connection.name not in self._addresses:
             status.draining = True
+        before, known = connection.state.load, connection.reported
         connection.note_status(status)
+        if known:
+            self.drafts.add(before, connection.state.load)
         self.router.update(connection.state)
         if status.stalled >= self._stall_seconds:
             self.router.lose(connection.name)
-            if connection.available or connection.generations:
+            if connection.available:
                 log.warning("replica %s makes no progress", connection.name)
             connection.available = False
             self._events.leave(connection, "the engine of the replica makes no progress")
@@ -180,24 +202,18 @@ class ReplicaPool:
     async def _watch(self) -> None:
         """The watchdog, and this server's heartbeat."""
         loop = asyncio.get_running_loop()
-        last = beat = loop.time()
-        while True:
+        last = loop.time()
+        for tick in itertools.count():
             await asyncio.sleep(_TICK)
             now = loop.time()
             late, last = now - last - _TICK, now
-            alive = now - beat >= _HEARTBEAT
-            beat = now if alive else beat
             for connection in self:
                 if not connection.ready:
                     continue
                 if late > _LATE:
                     connection.heard = now
-                if alive:
+                if (hash(connection.name) + tick) % _HEARTBEAT_TICKS == 0:
                     connection.send(Alive())
                 if now - connection.heard > self._stall_seconds:
                     connection.reset(f"it was silent for {self._stall_seconds:g} seconds")
             self._events.tick(now)
-
-
-def _summary(connection: ReplicaConnection) -> tuple[str, int]:
-    return connection.name, len(connection.generations)

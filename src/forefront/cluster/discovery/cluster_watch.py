@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -154,3 +155,19 @@ class ClusterWatch:
                     for listener in self._listeners.get(model, ()):
                         listener(replicas)
             self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWatch:
+    """What a `ClusterWatch` knows of one model."""
+
+    watch: ClusterWatch
+    model: str
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """See `ClusterWatch.subscribe`."""
+        return self.watch.subscribe(self.model, listener)
+
+    def wake(self) -> None:
+        """See `ClusterWatch.wake`."""
+        self.watch.wake(self.model)

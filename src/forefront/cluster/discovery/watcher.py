@@ -28,6 +28,7 @@ from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaI
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.5
+_CHANGE_SECONDS: Final = 0.25
 _RETRY_SECONDS: Final = 1.0
 _WAKE_SECONDS: Final = 30.0
 
@@ -92,6 +93,8 @@ class Watcher:
                 snapshot = updates[key].snapshot_id
                 self._replicas[name] = _addresses(updates[key].object_snapshot.running_replicas)
                 self._send()
+                # Each answer has all replicas. Changes in quick succession come as one.
+                await asyncio.sleep(_CHANGE_SECONDS)
 
     def _send(self) -> None:
         for model, names in self._applications.items():

@@ -49,7 +49,8 @@ class Resumed(_Message):
 class Submit(_Message, tag="submit"):
     """A generation: the fields of `GenerateRequest`. `id` is the server's number for it on this connection. Tokens and
     `prediction` are 32-bit integers, lowest byte first. `tenant` and `weight` are those of the project.
-    `prompt_work` and `output_work`: see `Placement`. `trace`: the headers of the request's trace context."""
+    `prompt_work` and `output_work`: see `Placement`. `trace`: the headers of the request's trace context. `paused`: see
+    `Pause`."""
 
     id: int
     prompt: bytes
@@ -66,6 +67,7 @@ class Submit(_Message, tag="submit"):
     output_work: int = 0
     trace: dict[str, str] = {}
     prediction: bytes = b""
+    paused: bool = False
 
 
 class Cancel(_Message, tag="cancel"):
@@ -102,17 +104,18 @@ class InputTokens(_Message):
 
 
 class Embed(_Message, tag="embed"):
-    """Compute a vector for each sequence. The answer is `Vectors` or `Failed`. `id`, `tenant` and `weight`: see
-    `Submit`. `Cancel` drops the sequences that have not begun, without an answer."""
+    """Compute a vector for each sequence. The answer is `Vectors` or `Failed`. `id`, `tenant`, `weight` and `trace`:
+    see `Submit`. `Cancel` drops the sequences that have not begun, without an answer."""
 
     id: int
     inputs: list[InputTokens]
     tenant: str
     weight: float
+    trace: dict[str, str] = {}
 
 
 class Alive(_Message, tag="alive"):
-    """The server's heartbeat."""
+    """The server's heartbeat, each second. The answer is `Status`, so each side hears whether the other reads."""
 
 
 class Score(_Message):
@@ -183,9 +186,9 @@ class Found(_Message, tag="found"):
 
 
 class Status(_Message, tag="status"):
-    """The replica's heartbeat, each second. The counts are those of `ReplicaLoad`. `stalled`: seconds since the last
-    progress of an engine that has work. `draining`: the replica takes no more requests. `leaving`: those that it has
-    should move to other replicas."""
+    """The replica's heartbeat: the answer to `Alive`, and a notice of `draining` and `leaving`. The counts are those of
+    `ReplicaLoad`. `stalled`: seconds since the last progress of an engine that has work. `draining`: the replica takes
+    no more requests. `leaving`: those that it has should move to other replicas."""
 
     running: int
     waiting: int
@@ -200,6 +203,9 @@ class Status(_Message, tag="status"):
     stalled: float = 0.0
     draining: bool = False
     leaving: bool = False
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Alive

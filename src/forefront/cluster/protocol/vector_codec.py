@@ -13,10 +13,10 @@ from forefront.fairness.tenant import Tenant
 Floats = npt.NDArray[np.float32]
 
 
-def pack_inputs(number: int, inputs: Sequence[EmbeddingInput], tenant: Tenant) -> Embed:
-    """The message that asks for the vectors of `inputs`."""
+def pack_inputs(number: int, inputs: Sequence[EmbeddingInput], tenant: Tenant, trace: dict[str, str]) -> Embed:
+    """The message that requests the vectors of `inputs`. `trace`: see `Submit`."""
     packed = [InputTokens(pack_tokens(entry.tokens), entry.second_segment) for entry in inputs]
-    return Embed(number, packed, tenant.name, tenant.weight)
+    return Embed(number, packed, tenant.name, tenant.weight, trace)
 
 
 def unpack_inputs(message: Embed) -> list[EmbeddingInput]:

@@ -1,10 +1,12 @@
 """From a constraint's source to constraints of this process, at the state that tokens of another replica have left."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from forefront.chat.grammar.compiler import Grammars
+from forefront.chat.grammar.grammar_source import GrammarSource
 from forefront.chat.output.min_tokens import at_least
 from forefront.cluster.protocol.constraint_source import ConstraintSource
 from forefront.engine.constraint import ConstraintFactory, replay
@@ -15,14 +17,17 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.wire.errors import RequestError
 
 _THREADS: Final = 2
+_BUSY_SECONDS: Final = 0.05
 
 
 class ConstraintBuilder:
-    """Builds the constraints of one model's generations, off the event loop."""
+    """Builds the constraints of one model's generations, off the event loop. Made on the running one."""
 
     def __init__(self, grammars: Grammars, end_tokens: frozenset[int], vocabulary_size: int) -> None:
         self._grammars, self._end_tokens, self._vocabulary_size = grammars, end_tokens, vocabulary_size
         self._pool = WorkerPool(_THREADS, "forefront-replays")
+        # Generations that move to a new replica have waited long enough.
+        self._starting = asyncio.get_running_loop().create_task(grammars.start())
 
     async def build(self, source: ConstraintSource, request: GenerateRequest) -> GenerateRequest:
         """`request` with its constraint, which accepts the tokens of each resumed output. Raises `ConstraintError`."""
@@ -47,12 +52,23 @@ class ConstraintBuilder:
     async def _factory(self, source: ConstraintSource, tenant: Tenant) -> ConstraintFactory:
         """Raises `RequestError`."""
         grammar = source.grammar
-        factory = None if grammar is None else await self._grammars.compile(grammar, "grammar", tenant)
+        factory = None if grammar is None else await self._compile(grammar, tenant)
         if source.min_tokens:
             return at_least(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
         if factory is None:
             raise ConstraintError("the constraint has no source")
         return factory
+
+    async def _compile(self, grammar: GrammarSource, tenant: Tenant) -> ConstraintFactory:
+        """Raises `RequestError`."""
+        while True:
+            try:
+                return await self._grammars.compile(grammar, "grammar", tenant)
+            except RequestError as error:
+                if error.code != "overloaded":
+                    raise
+            # Many generations have moved here at once. Their server has admitted them, so they wait.
+            await asyncio.sleep(_BUSY_SECONDS)
 
 
 def _replayed(factory: ConstraintFactory, request: GenerateRequest) -> Sequence[ResumedOutput]:

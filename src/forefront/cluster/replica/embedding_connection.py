@@ -7,20 +7,33 @@ from dataclasses import dataclass
 
 from forefront.cluster.protocol.frames import Cancel, Embed, Failed, FromServer
 from forefront.cluster.protocol.vector_codec import pack_vectors, unpack_inputs
+from forefront.cluster.replica.request_trace import RequestTrace
 from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
 from forefront.engine.embedding.embedding_engine import EmbeddingEngine
 from forefront.engine.engine import EngineStats
 from forefront.engine.errors import EngineStoppedError
 from forefront.fairness.tenant import Tenant
+from forefront.observability.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingService:
-    """A `ReplicaService` that computes vectors with `engine`, which runs already."""
+    """A `ReplicaService` that computes vectors with `engine`, which runs already. With a `tracer`, requests have spans
+    of the name `operation`."""
 
     engine: EmbeddingEngine
+    operation: str
+    tracer: Tracer | None = None
+
+    def trace(self, message: Embed) -> RequestTrace | None:
+        """The span of a request."""
+        if self.tracer is None or not message.trace:
+            return None
+        tokens = sum(len(entry.tokens) // 4 for entry in message.inputs)
+        attributes = {"forefront.prompt_tokens": tokens, "forefront.sequences": len(message.inputs)}
+        return RequestTrace(self.tracer, self.operation, message.trace, attributes)
 
     def stats(self) -> EngineStats:
         """See `ReplicaService.stats`."""
@@ -28,7 +41,7 @@ class EmbeddingService:
 
     def connect(self, replica: ReplicaContext, closed: Callable[[ServerConnection], None]) -> "EmbeddingConnection":
         """See `ReplicaService.connect`."""
-        return EmbeddingConnection(self.engine, replica, closed)
+        return EmbeddingConnection(self, replica, closed)
 
     async def close(self) -> None:
         """See `ReplicaService.close`."""
@@ -38,10 +51,10 @@ class EmbeddingConnection(ServerConnection):
     """A server whose requests are sequences that get vectors."""
 
     def __init__(
-        self, engine: EmbeddingEngine, replica: ReplicaContext, closed: Callable[[ServerConnection], None]
+        self, service: EmbeddingService, replica: ReplicaContext, closed: Callable[[ServerConnection], None]
     ) -> None:
         super().__init__(replica, closed)
-        self._engine = engine
+        self._service = service
         self._running: dict[int, asyncio.Task[None]] = {}
 
     @property
@@ -70,12 +83,13 @@ class EmbeddingConnection(ServerConnection):
             log.info("a server's connection ended with %d embedding requests: %s", len(self._running), reason)
 
     async def _embed(self, message: Embed) -> None:
-        work = 0
+        work, kind = 0, None
+        trace = self._service.trace(message)
         try:
             inputs = unpack_inputs(message)
             work = sum(len(entry.tokens) for entry in inputs)
             self._replica.work += work
-            vectors = await self._engine.vectors(inputs, Tenant(message.tenant, message.weight))
+            vectors = await self._service.engine.vectors(inputs, Tenant(message.tenant, message.weight))
             self._replica.prompt_tokens += work
             self.protocol.send(pack_vectors(message.id, vectors))
         except Exception as error:  # without an answer, the server would wait for ever
@@ -84,3 +98,5 @@ class EmbeddingConnection(ServerConnection):
         finally:
             self._replica.work -= work
             self._running.pop(message.id, None)
+            if trace is not None:
+                trace.end({}, kind)

@@ -206,7 +206,7 @@ class GenerationConnection(ServerConnection):
             if served.trace is not None:
                 generation = served.generation
                 sampled, cached = (0, 0) if generation is None else (generation.sampled, generation.cached_tokens)
-                served.trace.end(sampled, cached, error)
+                served.trace.end({"forefront.sampled_tokens": sampled, "forefront.cached_tokens": cached}, error)
         return served
 
     async def _look_up(self, message: Lookup) -> None:

@@ -114,9 +114,9 @@ class VectorModel:
         """See `ReplicaModel.check`."""
         await self._parts.engine.vectors([EmbeddingInput([0])], _PROBE)
 
-    def service(self, tracer: Tracer | None) -> ReplicaService:  # noqa: ARG002 - traces are of generations
+    def service(self, tracer: Tracer | None) -> ReplicaService:
         """See `ReplicaModel.service`."""
-        return EmbeddingService(self._parts.engine)
+        return EmbeddingService(self._parts.engine, "rank" if self._parts.shape.ranks else "embed", tracer)
 
     def sizes(self) -> ModelSizes:
         """See `ReplicaModel.sizes`."""

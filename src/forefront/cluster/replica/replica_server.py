@@ -18,7 +18,7 @@ from forefront.engine.engine import EngineStats
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS: Final = 1.0
+_CHECK_SECONDS: Final = 1.0
 # A server sends a heartbeat each second. One that is frozen has no clients left that read.
 SERVER_SILENCE: Final = 20.0
 _HANDSHAKE_SECONDS: Final = 10.0
@@ -49,14 +49,14 @@ class ReplicaServer:
         self._slots = slots
         self._connections: dict[ServerConnection, float] = {}
         self._server: asyncio.Server | None = None
-        self._heart: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
         self._progress = (0, time.monotonic())
 
     async def start(self, host: str, context: ssl.SSLContext | None = None) -> int:
         """Listen on `host`; the port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._accept, host, 0, ssl=context)
-        self._heart = loop.create_task(self._beat())
+        self._watchdog = loop.create_task(self._watch())
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -74,8 +74,8 @@ class ReplicaServer:
 
     async def stop(self) -> None:
         """Close all connections, and cancel their requests."""
-        if self._heart is not None:
-            self._heart.cancel()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
@@ -96,6 +96,9 @@ class ReplicaServer:
             tokens_sampled=stats.tokens_sampled,
             prompt_tokens=self._context.prompt_tokens,
             cached_tokens=self._context.cached_tokens,
+            drafts=stats.drafts,
+            draft_tokens=stats.draft_tokens,
+            accepted_tokens=stats.accepted_tokens,
         )
 
     def stalled(self) -> float:
@@ -113,7 +116,8 @@ class ReplicaServer:
     def _forget(self, connection: ServerConnection) -> None:
         self._connections.pop(connection, None)
 
-    async def _beat(self) -> None:
+    async def _watch(self) -> None:
+        """Close the connections of silent servers, and follow the engine's progress."""
         while True:
             now = time.monotonic()
             for connection, begin in list(self._connections.items()):
@@ -122,8 +126,8 @@ class ReplicaServer:
                         connection.close("the server is silent")
                 elif now - begin > _HANDSHAKE_SECONDS:
                     connection.close("it did not authenticate in time")
-            self._send_status()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self.stalled()
+            await asyncio.sleep(_CHECK_SECONDS)
 
     def _send_status(self) -> None:
         status = self.status()
@@ -148,4 +152,7 @@ class ReplicaServer:
             stalled=self.stalled(),
             draining=self._context.draining,
             leaving=self._leaving,
+            drafts=load.drafts,
+            draft_tokens=load.draft_tokens,
+            accepted_tokens=load.accepted_tokens,
         )

@@ -4,7 +4,7 @@ import asyncio
 
 from forefront.cluster.protocol.frames import Delta, PromptScore, Score, Submit
 from forefront.cluster.protocol.token_codec import unpack_tokens
-from forefront.cluster.replica.generation_trace import GenerationTrace
+from forefront.cluster.replica.request_trace import RequestTrace
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest, ResumedOutput
 from forefront.fairness.tenant import Tenant
@@ -25,9 +25,9 @@ class ServedGeneration:
         self.prompt_work, self.output_work = message.prompt_work, message.output_work
         self.generation: Generation | None = None
         self.task: asyncio.Task[None] | None = None
-        self.paused = self.cached_known = False
+        self.paused, self.cached_known = message.paused, False
         self.accepted = self.rejected = 0
-        self.trace = None if tracer is None or not message.trace else GenerationTrace(tracer, message)
+        self.trace = None if tracer is None or not message.trace else _trace(tracer, message)
 
     def add_prediction(self, delta: Delta) -> Delta:
         """Add the tokens of the prediction since the last message, in place."""
@@ -46,6 +46,11 @@ class ServedGeneration:
         self.generation.notify = lambda: None
         self.generation.cancel()
         return self.generation.released
+
+
+def _trace(tracer: Tracer, message: Submit) -> RequestTrace:
+    attributes = {"forefront.prompt_tokens": len(message.prompt) // 4, "forefront.resumed": bool(message.resumed)}
+    return RequestTrace(tracer, "generate", message.trace, attributes)
 
 
 def decode_request(message: Submit) -> GenerateRequest:

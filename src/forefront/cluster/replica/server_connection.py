@@ -63,7 +63,9 @@ class ServerConnection(ABC):
         self.heard = time.monotonic()
         if not self.ready:
             self._authenticate(message)
-        elif not isinstance(message, Alive) and not self.handle(message):
+        elif isinstance(message, Alive):
+            self.protocol.send(self._replica.status())
+        elif not self.handle(message):
             self.close("a message is out of place")
 
     def lost(self, reason: str) -> None:

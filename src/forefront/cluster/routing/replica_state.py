@@ -11,8 +11,8 @@ class ReplicaLoad:
     `running` and `waiting` count sequences, `slots` is the most that run at once. `work`: tokens still to compute, the
     sum over all requests of `Placement.prompt_work` before the first token and `Placement.output_work` until the end.
     `blocks_held` of `blocks_total` KV blocks are in use. `retained_seconds`: cached blocks whose last use is longer
-    ago have been evicted (`EngineStats`). `tokens_sampled`, `prompt_tokens` (computed or cached) and `cached_tokens`
-    (of those, found in the cache) count from the start of the replica.
+    ago have been evicted. `tokens_sampled`, `prompt_tokens` (computed or cached), `cached_tokens` (of those, found in
+    the cache), `drafts`, `draft_tokens` and `accepted_tokens` count from the start of the replica. See `EngineStats`.
     """
 
     running: int = 0
@@ -25,6 +25,9 @@ class ReplicaLoad:
     tokens_sampled: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.request_context import RequestContext, request_context
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
+from forefront.server.routes.request_span import start_embedding_span
 from forefront.server.sending.response_encoder import new_id
 from forefront.server.sending.response_sender import ignored_header
 from forefront.server.sending.send_body import send_json
@@ -86,6 +87,8 @@ class EmbeddingsEndpoint(Generic[R]):
         name = new_id(self._api.prefix, time.time())
         with self._gateway.admit(principal, model.name, name) as lease, model:
             sending = self._answer(parsed, model, request_context(scope), lease, name)
+            if lease.recorder.tracer is not None:
+                start_embedding_span(lease, parsed.request)
             await while_connected(scope, receive, self._send(sending, lease, ignored_header(parsed.ignored), send))
 
     async def _answer(

@@ -202,7 +202,8 @@ class ClusterReplica(Record, kw_only=True):
 
     `state`: `available` for new generations, `draining` until its last one has ended, or `lost` without heartbeats.
     Sequences and blocks are those of all servers; `requests` are this server's. `work`: tokens that are still to be
-    computed for all servers. `fingerprint` identifies weights and engine.
+    computed for all servers. `fingerprint` identifies weights and engine. Of `draft_tokens` in `drafts` drafts since
+    the start of the replica, sampling has confirmed `accepted_tokens`.
     """
 
     name: str
@@ -216,6 +217,9 @@ class ClusterReplica(Record, kw_only=True):
     work: int
     blocks_held: int
     blocks_total: int
+    drafts: int = 0
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class RoutingCounts(Record, kw_only=True):

@@ -113,6 +113,9 @@ export interface ClusterReplica {
   work: number;
   blocks_held: number;
   blocks_total: number;
+  drafts: number;
+  draft_tokens: number;
+  accepted_tokens: number;
 }
 
 export interface Cluster {

@@ -1,4 +1,4 @@
-"""The trace of a request goes on in the replica that generates its tokens."""
+"""The trace of a request goes on in the replica that computes its tokens or its vectors."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,10 +8,16 @@ import msgspec
 import pytest
 
 from forefront.cluster.backend.cluster_status import cluster_status
+from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
+from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.engine.request import GenerateRequest
+from forefront.fairness.tenant import Tenant
 from forefront.observability.trace_context import received_trace
 from tests.cluster.replicas import Replica, engine_on, spec_of
 from tests.engine.engines import GREEDY, collect, prompt
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.services.otlp import Collector, attributes, run_collector
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -55,3 +61,28 @@ async def test_a_generation_has_a_span_on_its_replica(replica: Replica, collecto
     assert (seen.name, seen.state, seen.requests) == (replica.name, "available", 0)
     assert status.routing.prefix == 1
     assert status.routing.known_tokens == 96
+
+
+async def test_an_embedding_request_has_a_span_on_its_replica(tmp_path: Path, collector: Collector) -> None:
+    encoder = tmp_path / "encoder.gguf"
+    write_encoder(encoder, ENCODERS["bert, mean"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        replica = Replica(msgspec.structs.replace(spec_of(encoder, tmp_path), traces=collector.url))
+    try:
+        identity = replica.address.identity
+        model = RemoteModel(identity.context_limit, identity.vocabulary_size, identity.text, identity.width)
+        engine = RemoteEmbeddingEngine(model, RemoteLimits())
+        engine.start()
+        engine.set_replicas([replica.address])
+        with received_trace({"traceparent": PARENT}):
+            await engine.vectors([EmbeddingInput([5, 6, 7]), EmbeddingInput([8, 9])], Tenant("project"))
+        async with asyncio.timeout(20):
+            while not (spans := [span for span in collector.spans if span.name == "embed"]):
+                await asyncio.sleep(0.05)
+        await engine.stop()
+    finally:
+        replica.close()
+    [span] = spans
+    assert span.parent_span_id.hex() == PARENT.split("-")[2]
+    assert attributes(span) == {"forefront.prompt_tokens": 5, "forefront.sequences": 2}
