@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server.routes import test_embeddings
+from tests.server.routes.test_embeddings import collector
 from tests.server.routes.test_embeddings import encoders as upstream_encoders
 from tests.support.server import RunningServer
 from tests.support.upstreams.front_server import run_in_front_of
 
-__all__ = ["upstream_encoders"]
+__all__ = ["collector", "upstream_encoders"]
 pytestmark = pytest.mark.slow
 
 
@@ -21,5 +22,5 @@ def encoders(upstream_encoders: RunningServer, tmp_path_factory: pytest.TempPath
 
 
 for _name, _test in vars(test_embeddings).items():
-    if _name.startswith("test_"):
+    if _name.startswith("test_") and _name != "test_requests_are_spans_of_the_clients_trace":
         globals()[_name] = _test
