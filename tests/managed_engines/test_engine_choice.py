@@ -1,5 +1,6 @@
 """The engine for a file is chosen from its header."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,11 @@ def test_a_mixture_under_the_name_of_a_dense_family(tmp_path: Path) -> None:
     tensors = ("blk.0.ffn_up_exps.weight",)
     assert _reason(_write(tmp_path / "b.gguf", tensors=tensors)) == "is a mixture of experts"
     assert _reason(_write(tmp_path / "c.gguf", experts=0)) is None
+
+
+def test_a_setting_that_the_own_engine_does_not_compute(tmp_path: Path) -> None:
+    write_decoder(tmp_path / "model.gguf", replace(FAMILIES["llama"], fields={"attention.clamp_kqv": 8.0}))
+    assert _reason(tmp_path / "model.gguf") == "has the setting attention.clamp_kqv = 8.0"
 
 
 def test_formats_and_tokenizers(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ def forward(model: ModelRunner, chunks: abc.Sequence[ScheduledChunk]) -> tuple[L
     scored: list[tuple[Sequence, range]] = []
     begin = 0
     for sequence, num_tokens, draft in chunks:
-        start = sequence.num_computed_tokens
+        start, request = sequence.num_computed_tokens, sequence.request
         tokens = sequence.tokens[start : start + num_tokens]
-        if positions := sequence.prompt_positions_to_score(num_tokens):
+        if request.prompt_logprobs is not None and (positions := sequence.prompt_positions_to_score(num_tokens)):
             scored.append((sequence, range(len(rows), len(rows) + len(positions))))
             rows += [begin + position - start for position in positions]
             temperatures += [1.0] * len(positions)
@@ -45,7 +45,7 @@ def forward(model: ModelRunner, chunks: abc.Sequence[ScheduledChunk]) -> tuple[L
             last = begin + num_tokens - 1
             first_rows.append(len(rows))
             rows += range(last, last + 1 + len(draft))
-            temperatures += [sequence.request.sampling.logits_temperature] * (1 + len(draft))
+            temperatures += [request.sampling.logits_temperature] * (1 + len(draft))
         tokens += draft
         inputs.append(SequenceInput(start, tokens, sequence.block_table.array))
         begin += len(tokens)

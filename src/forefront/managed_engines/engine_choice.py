@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from forefront.graph.architectures import ARCHITECTURES, ENCODERS
+from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.block_formats import FORMATS
 from forefront.graph.build import makes_embeddings
+from forefront.graph.setting_check import unsupported_setting
 from forefront.graph.settings import Settings
 from forefront.managed_engines.model_header import ModelHeader
 from forefront.tokenizer.errors import TokenizerError
@@ -19,11 +20,15 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     settings = Settings(header.metadata)
     if makes_embeddings(settings):
         return None  # llama.cpp generates text here, and nothing else
-    if settings.architecture not in ARCHITECTURES | ENCODERS:
+    family = ARCHITECTURES.get(settings.architecture)
+    if family is None:
         return f"has the architecture {settings.architecture[:40]}"
     # Families that exist as both have the same architecture in either.
     if settings.integer("expert_count", 0) or any(_EXPERTS in name for name in header.tensors):
         return "is a mixture of experts"
+    reason = unsupported_setting(settings, family, embeds=False)
+    if reason is not None:
+        return reason
     for tensor in header.tensors.values():
         kind = FORMATS.get(tensor.format)
         if kind is None or (kind.quantized is None and kind.number is None):

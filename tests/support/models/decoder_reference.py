@@ -153,6 +153,8 @@ class DecoderReference:
     def _turn(self, x: Array, n: int, all_tokens: bool) -> Array:
         """(T, heads, C): the first channels of each head, by the token's position."""
         kind = self._kind
+        if self._value("rope.scaling.finetuned") is False:  # of Granite, the only one that is tested with it
+            return x
         if (kind.no_positions == "all tokens" and all_tokens) or (kind.no_positions == "every fourth" and n % 4 == 3):
             return x
         near = self._window > 0 and not all_tokens

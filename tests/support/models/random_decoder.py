@@ -242,12 +242,25 @@ def _seed(shape: Shape) -> Iterator[TensorSpec]:
     yield from _gated(shape)
 
 
+def _apertus(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _norms(shape, "attn_norm", "ffn_norm")
+    yield from _attention(shape)
+    yield from _plain(shape)
+    yield from _head_norms(shape.head_width)
+
+
+def _chatglm(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _phi3(shape)
+    yield "attn_qkv.bias", ((shape.heads + 2 * shape.key_heads) * shape.head_width,), 0
+
+
 _YARN: Final = {
     "rope.scaling.type": "yarn",
     "rope.scaling.factor": 4.0,
     "rope.scaling.original_context_length": 128,
 }
 _GRANITE: Final = {"attention.scale": 0.2, "embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}
+_MINICPM: Final = {"embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}
 _WINDOW: Final = {"attention.sliding_window": 24}
 
 # By the name of a test.
@@ -297,7 +310,9 @@ FAMILIES: Final[dict[str, Family]] = {
         "phi3", _phi3, {"rope.scaling.original_context_length": CONTEXT}, _longrope, tied=True
     ),
     "granite": Family("granite", _llama, _GRANITE, tied=True, embedding_gain=1.0),
-    "minicpm": Family("minicpm", _llama, {"embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}),
+    "granite, no positions": Family("granite", _llama, _GRANITE | {"rope.scaling.finetuned": False}),
+    "minicpm": Family("minicpm", _llama, _MINICPM),
+    "minicpm, long context": Family("minicpm", _llama, _MINICPM | {"rope.scaling.type": "longrope"}, _longrope),
     "olmo2": Family("olmo2", _olmo2),
     "olmo3": Family("olmo2", _olmo2, _WINDOW | _YARN),
     "starcoder2": Family("starcoder2", _starcoder2, layer_norm=True, tied=True),
@@ -337,6 +352,20 @@ FAMILIES: Final[dict[str, Family]] = {
         output_norm="token_embd_norm",
     ),
     "seed_oss": Family("seed_oss", _seed),
+    "apertus": Family(
+        "apertus",
+        _apertus,
+        {
+            "xielu.alpha_p": [0.6, 0.9, 1.2, 0.1],
+            "xielu.alpha_n": [0.7, -0.3, 0.5, 2.0],
+            "xielu.beta": [0.5, 0.4, 0.5, 0.6],
+            "xielu.eps": [-1e-6] * 4,
+        },
+        _rope_factors,
+    ),
+    "chatglm": Family("chatglm", _chatglm, {"rope.dimension_count": 10}),
+    "qwen2vl": Family("qwen2vl", _qwen2, {"rope.dimension_sections": [4, 3, 3, 0]}),
+    "qwen3vl": Family("qwen3vl", _qwen3, {"rope.dimension_sections": [4, 3, 3, 0], "n_deepstack_layers": 2}, tied=True),
 }
 
 
@@ -346,7 +375,7 @@ def write_decoder(path: Path, family: Family, *, shape: Shape | None = None, qua
     writer = gguf.GGUFWriter(path, family.architecture)
     writer.add_name("random")
     for key, value in (_fields(family, shape) | family.fields).items():
-        _add(writer, f"{family.architecture}.{key}", value)
+        _add(writer, key if key.startswith("xielu.") else f"{family.architecture}.{key}", value)
     _add_vocabulary(writer)
     rng = np.random.default_rng(seed)
     for name, dimensions, gain in _all_tensors(family, shape):

@@ -117,6 +117,14 @@ ENCODERS: Final[dict[str, EncoderFamily]] = {
         layer_norm=True,
         shape=replace(_FULL_HEADS, layers=5),
     ),
+    "modern-bert, silu": EncoderFamily(
+        "modern-bert",
+        CLS,
+        _modern_bert,
+        _modern_bert_model,
+        _BIDIRECTIONAL | {"hidden_activation": "silu"},
+        layer_norm=True,
+    ),
     "gemma-embedding": EncoderFamily(
         "gemma-embedding",
         MEAN,

@@ -54,18 +54,23 @@ class StepInputs:
         tokens = [token for sequence in sequences for token in sequence.tokens]
         size = padded_size(len(tokens))
         padded = count + size - len(tokens)
-        new_tokens = np.ones(padded, np.int32)
-        new_tokens[:count] = [len(sequence.tokens) for sequence in sequences]
         past = self._bind("past_lens", padded)
         past[:count] = [sequence.num_computed_tokens for sequence in sequences]
         past[count:] = 0
-        begins = self._bind("subsequence_begins", padded + 1)
-        np.cumsum(new_tokens, out=begins[1:])
-        lengths = past + new_tokens
+        begins, positions = self._bind("subsequence_begins", padded + 1), self._bind("position_ids", size)
+        if len(self._places) <= size:
+            self._places = np.arange(2 * size + 1, dtype=np.int64)
+        if count == len(tokens):  # each sequence has one token, as in most steps
+            begins[:] = self._places[: padded + 1]
+            positions[:] = past
+            lengths = past + 1
+        else:
+            new_tokens = np.ones(padded, np.int32)
+            new_tokens[:count] = [len(sequence.tokens) for sequence in sequences]
+            np.cumsum(new_tokens, out=begins[1:])
+            np.add(np.repeat(past - begins[:-1], new_tokens), self._places[:size], out=positions)
+            lengths = past + new_tokens
         self._bind("max_context_len", 0)[()] = lengths.max()
-        if len(self._places) < size:
-            self._places = np.arange(2 * size, dtype=np.int64)
-        np.add(np.repeat(past - begins[:-1], new_tokens), self._places[:size], out=self._bind("position_ids", size))
         ids = self._array("input_ids", size) if embed else self._bind("input_ids", size)
         ids[: len(tokens)] = tokens
         ids[len(tokens) :] = 0

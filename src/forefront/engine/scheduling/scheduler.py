@@ -126,7 +126,9 @@ class Scheduler:
         self._admission.admit()
         if preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in preempted]
-        prefills = [sequence for sequence in self.running if not sequence.decoding]
+        prefills: list[Sequence] = []
+        if len(decodes) < len(self.running):
+            prefills = [sequence for sequence in self.running if not sequence.decoding]
         if prefills and self._serve_least():
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]

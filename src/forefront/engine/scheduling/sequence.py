@@ -126,12 +126,12 @@ class Sequence:
     @property
     def tokens_left(self) -> int:
         """Tokens that may still be sampled."""
-        return self.request.max_tokens - self.num_output_tokens
+        return self.request.max_tokens + self.num_prompt_tokens - len(self.tokens)
 
     @property
     def decoding(self) -> bool:
         """Whether one known token is left to compute, after others. Meaningful for a running sequence."""
-        return self.num_uncomputed_tokens == 1 and self.num_computed_tokens > 0
+        return len(self.tokens) == self.num_computed_tokens + 1 and self.num_computed_tokens > 0
 
     @property
     def token_counts(self) -> TokenCounts:

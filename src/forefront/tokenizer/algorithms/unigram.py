@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tokenizers import Tokenizer, models, normalizers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 from forefront.tokenizer.algorithms.text_normalizer import text_normalizer
 from forefront.tokenizer.errors import TokenizerError, library_errors
 from forefront.tokenizer.vocabulary.token_table import (
     BYTE,
     CONTROL,
+    NORMAL,
     UNKNOWN,
     USER_DEFINED,
     TokenTable,
@@ -23,10 +24,19 @@ def unigram_pipelines(metadata: Mapping[str, Any], table: TokenTable) -> tuple[T
     Raises `TokenizerError`."""
     prefix = setting(metadata, "add_space_prefix", bool, False)
     model = _model(metadata, table)
-    continued = _pipeline(model, text_normalizer(metadata, prefix=False))
+    cut = _byte_cut(table)
+    continued = _pipeline(model, text_normalizer(metadata, prefix=False), cut)
     if not prefix:
         return continued, None
-    return _pipeline(model, text_normalizer(metadata, prefix=True)), continued
+    return _pipeline(model, text_normalizer(metadata, prefix=True), cut), continued
+
+
+def _byte_cut(table: TokenTable) -> pre_tokenizers.PreTokenizer | None:
+    """Cuts a text that is the name of a byte token, such as `<0x41>`: without a token for `<`, the name would be the
+    best way to write it. None where a token of text reaches over the cut."""
+    if not table.of_type(BYTE) or any("<0" in table.texts[token] for token in table.of_type(NORMAL, USER_DEFINED)):
+        return None
+    return pre_tokenizers.Split(Regex("(?<=<)(?=0x[0-9A-F]{2}>)"), "isolated")
 
 
 def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
@@ -42,7 +52,11 @@ def _model(metadata: Mapping[str, Any], table: TokenTable) -> models.Unigram:
         return models.Unigram(list(zip(table.texts, scores, strict=True)), unknown, len(table.of_type(BYTE)) == 256)
 
 
-def _pipeline(model: models.Unigram, normalizer: normalizers.Normalizer) -> Tokenizer:
+def _pipeline(
+    model: models.Unigram, normalizer: normalizers.Normalizer, cut: pre_tokenizers.PreTokenizer | None
+) -> Tokenizer:
     pipeline = Tokenizer(model)
     pipeline.normalizer = normalizer
+    if cut is not None:
+        pipeline.pre_tokenizer = cut
     return pipeline

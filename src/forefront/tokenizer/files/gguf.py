@@ -110,7 +110,7 @@ def _facts(metadata: Mapping[str, Any], table: TokenTable, kind: _Kind, built: _
     eos = token_setting(metadata, "eos", size, kind.eos)
     declared, used = (
         {token for token in (first, *(token_setting(metadata, name, size) for name in names)) if token is not None}
-        for first, names in ((eos, ("eot", "eom")), (bos, ("padding", "unknown")))
+        for first, names in ((eos, ("eot", "eom", "fim_pad", "fim_rep", "fim_sep")), (bos, ("padding", "unknown")))
     )
     pieces = (spaced_pieces if built.spaced else symbol_pieces)(table.texts)
     for token in table.of_type(USER_DEFINED):

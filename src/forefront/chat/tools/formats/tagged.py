@@ -145,7 +145,7 @@ class TaggedFormat(ToolFormat):
         free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
-        return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
+        return f"{self.marker(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
