@@ -16,7 +16,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.wire.errors import RequestError
 from tests.catalog.loading.test_load_queue import Loader, Memory, until
-from tests.server.http.test_leaving import BODY, Connection, office
+from tests.server.http.test_abandoned_work import BODY, Connection, office
 from tests.support.backends.instant import MODEL
 
 

@@ -1,4 +1,4 @@
-"""Work that no client waits for any more ends, before the answer too."""
+"""Work without a waiting client ends, before the answer begins too."""
 
 import asyncio
 import json
