@@ -1,4 +1,4 @@
-"""The server and other HTTP implementations agree about where requests begin and end, or the server refuses."""
+"""The server and other HTTP implementations agree on the limits of requests, or the server refuses."""
 
 import re
 from collections.abc import Iterator

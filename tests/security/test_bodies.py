@@ -1,4 +1,4 @@
-"""Bodies that are bombs: refused with one error and little work, and what comes next is answered."""
+"""Bomb-like bodies are refused with one error and little work, and the next request is served."""
 
 import gzip
 import json

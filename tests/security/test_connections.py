@@ -1,4 +1,4 @@
-"""Connections without a key cannot keep others out, nor can those of one project."""
+"""Connections without a key, and those of one project, leave room for others."""
 
 import json
 import socket

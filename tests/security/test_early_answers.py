@@ -1,4 +1,4 @@
-"""An answer that ends the connection while the request still arrives: the client gets to read it."""
+"""A response that ends the connection while its request still arrives reaches the client."""
 
 import socket
 import ssl

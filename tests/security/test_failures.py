@@ -1,4 +1,4 @@
-"""When the engine fails or hangs: one clean error, no end that looks like success, and no false word of health."""
+"""A failing or hanging engine: one clear error, no end that looks like success, and no false readiness."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Where one request ends and the next begins: requests that two readers could read differently, and slow ones."""
+"""The limits of requests: ambiguous framing, and slow senders."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Text that means something to a database, a shell, a log or a template is only text; on both databases."""
+"""Text with a meaning for a database, a shell, a log or a template is plain text, on both databases."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A model's file is a stranger's: broken or hostile, it is one error of one line, and a server that serves goes on."""
+"""An untrusted model file gives one error of one line, and a running server continues."""
 
 import json
 import os

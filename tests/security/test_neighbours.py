@@ -1,4 +1,4 @@
-"""What one client does to its own requests changes nothing for its neighbours, and leaves nothing behind."""
+"""The requests of one client do not affect those of others, and leave no resources behind."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The pages and the API's description are whole and the same for every client: ranges and paths reach no other file."""
+"""The pages and the API description are the same for every client; ranges and paths reach no other file."""
 
 import random
 

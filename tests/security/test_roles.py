@@ -1,4 +1,4 @@
-"""What a client writes is read as text: no role, no turn and no tool can be forged by spelling a control token."""
+"""Client text is plain text: control tokens in it forge no role, no turn and no tool."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What one project takes or fills, others do not miss; what one key may not use, it does not learn of."""
+"""One project cannot use up the resources of others, and cannot see objects outside its keys."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""One project requests all that it can; the short answer of another is there after a few steps of the engine."""
+"""One project requests all that it can; the short answer of another comes after a few steps of the engine."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""A chat template is a stranger's program: it reaches nothing, and what it blows up is a child process."""
+"""A chat template is an untrusted program: it has no access, and only a child process fails."""
 
 import resource
 import threading

@@ -1,4 +1,4 @@
-"""Projects share an engine and nothing else: not a cached prompt, not a word of an answer, not a limit."""
+"""Projects share the engine only: no cached prompt, no text of an answer, no limit."""
 
 import asyncio
 import json

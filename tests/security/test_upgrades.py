@@ -1,4 +1,4 @@
-"""A request that offers another protocol is an ordinary request: its body is its own, wherever the bytes are cut."""
+"""A request that offers another protocol is an ordinary request with its own body, wherever the bytes are cut."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What administrators see of a cluster: the status, the metrics, and the screen of `forefront top`."""
+"""The status of a cluster for administrators: `GET /admin/status`, metrics, and `forefront top`."""
 
 import io
 from collections.abc import Iterator

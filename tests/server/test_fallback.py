@@ -1,4 +1,4 @@
-"""Models that answer in place of one that fails, at the level of a running server."""
+"""Fallback models over real HTTP."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`forefront serve smollm2`: a real open model, as its user meets it."""
+"""`forefront serve smollm2`: a real open model from its package."""
 
 import os
 import subprocess

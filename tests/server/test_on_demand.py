@@ -1,4 +1,4 @@
-"""Models that a running server loads for its requests, and unloads to make room."""
+"""Models that a running server loads on demand, and unloads to make room."""
 
 import asyncio
 import json

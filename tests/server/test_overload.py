@@ -1,4 +1,4 @@
-"""A full server refuses every further request at once, and continues."""
+"""A full server refuses further requests at once, and continues."""
 
 import json
 import socket

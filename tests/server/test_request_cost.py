@@ -1,4 +1,4 @@
-"""The work of the interpreter for a request, counted: it must not grow unnoticed."""
+"""The number of Python calls for a request has a bound."""
 
 from pathlib import Path
 

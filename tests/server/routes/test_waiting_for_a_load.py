@@ -16,7 +16,7 @@ from forefront.gateway.gateway import Gateway
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.wire.errors import RequestError
 from tests.catalog.loading.test_load_queue import Loader, Memory, until
-from tests.server.http.test_leaving import BODY, Connection, office
+from tests.server.http.test_abandoned_work import BODY, Connection, open_gateway
 from tests.support.backends.instant import MODEL
 
 
@@ -40,7 +40,7 @@ class Waiting:
 @asynccontextmanager
 async def waiting(folder: Path) -> AsyncIterator[Waiting]:
     workers = WorkerPool(1, "test")
-    async with office(folder) as (gateway, principal), asyncio.timeout(20):
+    async with open_gateway(folder) as (gateway, principal), asyncio.timeout(20):
         made = Waiting(gateway, principal, workers)
         made.catalog.start()
         yield made

@@ -370,7 +370,7 @@ def test_a_full_disk_is_seen_before_and_during(hub: Hub, tmp_path: Path, monkeyp
         written(partial, chunk)
 
     monkeypatch.setattr(transfer.PartialFile, "append", append)
-    assert f"the disk of {tmp_path}/hub/models--owner--model/blobs is full; what" in refusal(hub, tmp_path)
+    assert f"the disk of {tmp_path}/hub/models--owner--model/blobs is full; partial" in refusal(hub, tmp_path)
     monkeypatch.undo()
     assert puller(hub, tmp_path).pull(REFERENCE).path.read_bytes() == CONTENT
     assert hub.downloads()[-1][1] is not None

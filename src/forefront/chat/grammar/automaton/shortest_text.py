@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from forefront.chat.grammar.automaton.regex_automaton import CONCAT, EMPTY, FAIL, RegexAutomaton, TooComplexError
+from forefront.chat.grammar.automaton.regex_automaton import (
+    CONCAT,
+    EMPTY,
+    FAIL,
+    OR,
+    REPEAT,
+    SET,
+    TEXT,
+    RegexAutomaton,
+    TooComplexError,
+)
 
 # States that one search for the shortest way may visit.
 _MAX_VISITED: Final = 20_000
@@ -25,24 +35,23 @@ class ShortestTexts:
             return self._found[state]
         kind, *parts = self._automaton.expression(state)
         found: bytes | None
-        match kind:
-            case 2:
-                usable = parts[0] & self._automaton.available
-                found = bytes([_preferred_byte(usable)]) if usable else None
-            case 3:
-                found = self._of_concatenation(state)
-            case 4:
-                found = min(filter(None, map(self.of, parts)), key=_order, default=None)
-                if self._automaton.accepts(state):
-                    found = b""
-            case 7:
-                item = self.of(parts[0]) if parts[1] else b""
-                found = None if item is None else item * parts[1]
-            case 9:
-                text = self._automaton.text_from(parts[0], parts[1])
-                return text if all(self._automaton.available >> byte & 1 for byte in set(text)) else None
-            case _:
-                found = self._search(state)
+        if kind == SET:
+            usable = parts[0] & self._automaton.available
+            found = bytes([_preferred_byte(usable)]) if usable else None
+        elif kind == CONCAT:
+            found = self._of_concatenation(state)
+        elif kind == OR:
+            found = min(filter(None, map(self.of, parts)), key=_order, default=None)
+            if self._automaton.accepts(state):
+                found = b""
+        elif kind == REPEAT:
+            item = self.of(parts[0]) if parts[1] else b""
+            found = None if item is None else item * parts[1]
+        elif kind == TEXT:
+            text = self._automaton.text_from(parts[0], parts[1])
+            return text if all(self._automaton.available >> byte & 1 for byte in set(text)) else None
+        else:
+            found = self._search(state)
         self._found[state] = found
         return found
 

@@ -1,4 +1,4 @@
-"""Answers of a form over real HTTP: JSON, schemas, regular expressions, grammars; also when tokens run out."""
+"""Structured output over real HTTP: JSON, schemas, regular expressions, grammars, and the token limit."""
 
 import json
 import re

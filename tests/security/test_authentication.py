@@ -1,4 +1,4 @@
-"""No key, no answer: every route, by every method and by every disguise of a path."""
+"""Every route needs a key, by every method and every variant of its path."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""What a chat request can say beside its messages' text: roles, parts, beginnings, deadlines."""
+"""Fields of chat requests: roles, parts, prefills, deadlines."""
 
 import json
 from typing import Any

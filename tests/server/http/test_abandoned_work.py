@@ -1,4 +1,4 @@
-"""Work that no client waits for any more ends, before the answer too."""
+"""Work without a waiting client ends, before the answer begins too."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def office(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
+async def open_gateway(folder: Path) -> AsyncIterator[tuple[Gateway, Any]]:
     """A gateway on a new store, and the holder of its first key."""
     database = open_database(f"sqlite:///{folder / 'store.db'}")
     KeyStore(database).ensure_admin_key(KEY)
@@ -87,7 +87,7 @@ def catalog_of(backend: InstantBackend) -> Catalog:
 
 async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None:
     backend, workers = Endless(), WorkerPool(1, "test")
-    async with office(tmp_path) as (gateway, principal), asyncio.timeout(60):
+    async with open_gateway(tmp_path) as (gateway, principal), asyncio.timeout(60):
         client = Connection(principal, json.dumps(BODY).encode())
         app = PreflightEndpoint(CHAT_PREFLIGHT, catalog_of(backend), gateway, workers)
         running = asyncio.ensure_future(app(client.scope, client.receive, client.send))
@@ -104,7 +104,7 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
 @pytest.mark.parametrize("endpoint", ["completions", "preflight"])
 async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: Path, endpoint: str) -> None:
     workers, gate = WorkerPool(1, "test"), threading.Event()
-    async with office(tmp_path) as (gateway, principal), asyncio.timeout(60):
+    async with open_gateway(tmp_path) as (gateway, principal), asyncio.timeout(60):
         occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))
         catalog = catalog_of(InstantBackend())
         preflights, completions = (

@@ -1,4 +1,4 @@
-"""Histories over real HTTP: what answers contain comes back, at any depth and number, in every form."""
+"""Histories over real HTTP: the members of answers are accepted as input, at any depth and number, in every form."""
 
 import json
 from typing import Any

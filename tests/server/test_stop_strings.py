@@ -1,4 +1,4 @@
-"""Stop strings over real HTTP: they end content, and nothing else."""
+"""Stop strings over real HTTP: they end the content only."""
 
 import json
 from typing import Any
