@@ -209,7 +209,7 @@ def test_replicas_on_a_cluster(open_page: OpenTab, tmp_path: Path) -> None:
         replicas = page.get_by_role("list", name="Replicas of clustered")
         expect(replicas.locator("[data-replica='replica-2'] .badge")).to_have_text("draining")
         expect(replicas.locator("[data-replica='replica-1']")).to_contain_text("3 of 64")
-        expect(replicas.locator("[data-replica='replica-1']")).to_contain_text("58 % accepted")
+        expect(replicas.locator("[data-replica='replica-1']")).to_contain_text("58.3 % accepted")
         expect(page.locator("[data-cluster='clustered']")).to_contain_text("3 replicas on 2 nodes, 48 %")
 
 
