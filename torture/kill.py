@@ -11,7 +11,7 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin.parse import ReportQuery
 from forefront.wire.admin.records import Budget, MadeKey, NewKey, ProjectSettings
-from tests.support.instant import MODEL, PROMPT
+from tests.support.backends.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, Server, entered
 from torture.ledger_audit import audit_ledger, opened
@@ -43,7 +43,7 @@ async def _instant(harness: Harness, kind: str) -> None:
     await _check(harness, kind, store, f"{rounds} kills under load", seen)
     async with entered(start()) as server:
         exact = await _budget_is_exact(store, server.url)
-    harness.report("kill", kind, "what is left of a budget", "exact" if exact else "wrong", good=exact)
+    harness.report("kill", kind, "rest of a budget", "exact" if exact else "wrong", good=exact)
 
 
 async def _rounds(

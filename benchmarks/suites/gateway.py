@@ -19,9 +19,9 @@ from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin.records import Budget, Limits, NewKey
-from tests.support.instant import MODEL, Nursery
-from tests.support.postgres import run_postgres
-from tests.support.redis import run_redis
+from tests.support.backends.instant import MODEL, Nursery
+from tests.support.programs.postgres import run_postgres
+from tests.support.programs.redis import run_redis
 from torture.client import CHAT
 
 _SECONDS = 2.0
@@ -70,7 +70,7 @@ def run(repeats: int) -> None:
                     if number:  # the first warms up
                         rounds[name].append(measured)
             rows += [[answer, clients, *row] for row in _rows(rounds)]
-    head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
+    head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "added ms"]
     table("Keys, limits, a budget and the ledger, with answers that take no time", head, rows)
 
 

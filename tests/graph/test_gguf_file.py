@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
-from tests.support.mutations import MUTATION, mutated, read_or_refused
+from tests.support.models.mutations import MUTATION, mutated, read_or_refused
 
 
 def write(path: Path, tensors: dict[str, np.ndarray], **fields: Any) -> None:
@@ -148,7 +148,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_hostile_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = HOSTILE[name]
     (tmp_path / "m.gguf").write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as error:

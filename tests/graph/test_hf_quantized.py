@@ -15,10 +15,10 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.graph.test_architectures import EXACT, whole
-from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
-from tests.support.hf_quantized import QUANTIZATIONS, Parts, Quantization
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
-from tests.support.reference import Array
+from tests.support.models.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
+from tests.support.models.hf_quantized import QUANTIZATIONS, Parts, Quantization
+from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
+from tests.support.models.reference import Array
 
 
 def write_quantized(directory: Path, name: str, quantization: Quantization) -> dict[str, tuple[str, Array]]:
@@ -128,7 +128,7 @@ def test_auto_round_has_the_layout_of_another_method(layout: str, tmp_path: Path
         ("gptq", "unusable value 'gptq' for quantization_config"),
     ],
 )
-def test_an_unsupported_quantisation_layout_is_one_sentence(config: Any, sentence: str, tmp_path: Path) -> None:
+def test_an_unsupported_quantisation_layout_gives_a_short_error(config: Any, sentence: str, tmp_path: Path) -> None:
     write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ"])
     set_config(tmp_path / "hf", config)
     with pytest.raises(ModelFileError, match=sentence):

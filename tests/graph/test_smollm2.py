@@ -8,10 +8,10 @@ import pytest
 
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput
-from tests.support.llama_cpp import LlamaCpp
-from tests.support.loaded import build
-from tests.support.reference import Array, ReferenceModel
-from tests.support.smollm2 import smollm2_file
+from tests.support.models.llama_cpp import LlamaCpp
+from tests.support.models.loaded import build
+from tests.support.models.reference import Array, ReferenceModel
+from tests.support.models.smollm2 import smollm2_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 # A fixed text: the beginning of a README.md.
@@ -65,7 +65,7 @@ def agreement(found: Array, wanted: Array) -> float:
     return float((found.argmax(-1) == wanted.argmax(-1)).mean())
 
 
-def test_exact_activations_compute_what_numpy_does(tokens: list[int], reference: Array, tmp_path: Path) -> None:
+def test_exact_activations_match_numpy(tokens: list[int], reference: Array, tmp_path: Path) -> None:
     found = logits(tokens, tmp_path, ModelOptions(contexts=1, quantize_activations=False))
     assert np.abs(found - reference).max() < 0.1  # of the keys and values, kept as f16
     assert agreement(found, reference) >= 0.99

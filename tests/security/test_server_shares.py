@@ -15,9 +15,9 @@ from forefront.gateway.store.database import Database, open_database
 from forefront.server.sending import send_body as pieces
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin.records import NewKey
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Instant, Nursery
-from tests.support.postgres import new_database
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
+from tests.support.programs.postgres import new_database
 from tests.support.server import RunningServer, run_server
 from torture.client import CHAT, Answer, Client
 
@@ -92,7 +92,7 @@ def test_a_model_outside_a_keys_list_looks_unknown(server: RunningServer) -> Non
         assert json.loads(next(iter(responses))[1])["error"]["code"] == "model_not_allowed"
 
 
-def test_a_model_of_the_list_that_is_not_served_is_missed_without_a_word_of_others(server: RunningServer) -> None:
+def test_an_unserved_model_of_a_keys_list_is_named_alone(server: RunningServer) -> None:
     _, narrow = make_key(server, models=["tiny", "forefront-mimi"])
     _, empty = make_key(server, models=["forefront-mimi"])
     with narrow, empty:

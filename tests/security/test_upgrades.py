@@ -20,7 +20,7 @@ from forefront.server.connection.protocol import ProtocolOptions, bounded_protoc
 from tests.cli.settings.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.raw import RawResponse, connection, exchange, read_all, request
-from tests.support.debian import installed
+from tests.support.programs.debian import installed
 from tests.support.server import KEY, RunningServer, run_server
 
 OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
@@ -108,7 +108,7 @@ async def test_a_body_is_whole_wherever_the_bytes_are_cut(name: str) -> None:
     assert seen == EXPECTED[name]
 
 
-async def test_every_spelling_of_an_offer_leaves_the_body_alone() -> None:
+async def test_every_variant_of_an_upgrade_offer_leaves_the_body_alone() -> None:
     for lines in upgrades():
         for framing, body in ((LENGTH, INNER), ("Transfer-Encoding: chunked", CHUNKED)):
             for headers in ((*lines, framing), (framing, *lines)):

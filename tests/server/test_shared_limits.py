@@ -12,8 +12,8 @@ from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin.records import Limits, NewKey
-from tests.support.instant import MODEL, Instant, Nursery
-from tests.support.redis import PASSWORD, RedisServer
+from tests.support.backends.instant import MODEL, Instant, Nursery
+from tests.support.programs.redis import PASSWORD, RedisServer
 from tests.support.server import run_server
 from torture.client import Answer, Client
 
@@ -91,9 +91,7 @@ async def test_slots_of_a_killed_server_expire_within_seconds(
     await until(is_free, 25)
 
 
-async def test_redis_that_stops_and_comes_again(
-    tmp_path: Path, start: Callable[[float], Instant], redis_server: RedisServer
-) -> None:
+async def test_redis_restarts(tmp_path: Path, start: Callable[[float], Instant], redis_server: RedisServer) -> None:
     server = start(0.0)
     limited, free = make_key(tmp_path, Limits(tokens_per_minute=1000)), make_key(tmp_path, Limits())
     assert (await ask(server, limited)).status == 200

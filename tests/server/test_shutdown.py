@@ -18,8 +18,8 @@ from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
 from forefront.wire.errors import RequestError
-from tests.support.instant import KEY, MODEL, Instant, Nursery
-from tests.support.postgres import new_database
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
+from tests.support.programs.postgres import new_database
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
@@ -101,7 +101,7 @@ async def test_a_hanging_store_counts_as_failed() -> None:
 
 
 @pytest.mark.slow
-def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str, tmp_path: Path) -> None:
+def test_a_hanging_store_delays_the_shutdown_by_a_bound(postgres: str, tmp_path: Path) -> None:
     """However many calls wait for it."""
     url = sa.make_url(new_database(postgres))
     assert url.host is not None

@@ -1,4 +1,4 @@
-"""Requests whose fields try to occupy the server, and a watch on how long it is silent meanwhile."""
+"""Requests with expensive fields, and a probe of the server's response time meanwhile."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ import httpx
 
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.server.http.parsed_size import parsed_size
-from forefront.tokenizer.gguf import gguf_tokenizer
+from forefront.tokenizer.files.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
 PREFLIGHT: Final = f"{CHAT}/preflight"

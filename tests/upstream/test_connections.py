@@ -12,8 +12,8 @@ from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
 from forefront.upstream.replica import UpstreamReplica
 from tests.cli.settings.test_config import make_pair
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.upstream_answers import Answer, Close, Forever, whole
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_answers import Answer, Close, Forever, whole
 
 REQUEST = b"GET /v1/models HTTP/1.1\r\nhost: upstream\r\n\r\n"
 
@@ -122,7 +122,7 @@ async def test_a_large_body_waits_for_its_reader(upstream: FaultyUpstream) -> No
     pool.close()
 
 
-async def test_closing_ends_what_waits(upstream: FaultyUpstream) -> None:
+async def test_closing_ends_waiting_calls(upstream: FaultyUpstream) -> None:
     pool, origin = ConnectionPool(1), Origin.of(upstream.url)
     upstream.paths["/v1/models"] = Answer((Forever(b"x", 0.01),))
     connection = await pool.connect(origin)

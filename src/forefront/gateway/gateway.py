@@ -1,17 +1,17 @@
-"""The door to the gateway: checks whether a key may make one more request, and gives out leases."""
+"""The entry of the gateway: checks whether a key may send another request, and creates leases."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease, LeasedRequest
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation
+from forefront.gateway.request_lease import Lease, LeasedRequest
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.observability.tracing import Tracer
@@ -88,7 +88,7 @@ class Gateway:
         limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
             if not self.ledger.healthy:
-                text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+                text = "The server cannot write its ledger at the moment, so it accepts no requests; try again."
                 raise RequestError("store_unavailable", text)
             if self._redis_limiter is not None:
                 self._redis_limiter.check(principal)

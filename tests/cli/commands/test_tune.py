@@ -8,8 +8,8 @@ from pathlib import Path
 
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.speed import measure_speed
-from tests.support.loaded import build
-from tests.support.random_model import write_random_gguf
+from tests.support.models.loaded import build
+from tests.support.models.random_model import write_random_gguf
 
 
 def forefront(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,7 +33,7 @@ def test_a_model_is_measured_and_the_result_kept(tiny_gguf: Path, tmp_path: Path
     assert "threads" in done.stderr  # its progress
 
 
-def test_what_cannot_be_tuned_gets_one_line(tmp_path: Path) -> None:
+def test_untunable_models_are_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "not.gguf"
     file.write_bytes(b"GGUF" + bytes(20))
     for name in (str(file), str(tmp_path / "missing.gguf")):

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from forefront.catalog.model_settings import ModelSettings, parse_keep
-from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, SourceError
+from forefront.catalog.sources.model_settings import ModelSettings, parse_keep
+from forefront.catalog.sources.source import BUILT_IN_NAME, BUILT_IN_PATH, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import list_models
@@ -55,7 +55,7 @@ def test_a_table_overrides_the_options_of_the_command() -> None:
         ({f"m{i}": [f"m{(i + 1) % 3000}"] for i in range(3000)}, "leads back to the model"),
     ],
 )
-def test_fallbacks_that_cannot_be(fallbacks: dict[str, list[str]], message: str) -> None:
+def test_invalid_fallbacks(fallbacks: dict[str, list[str]], message: str) -> None:
     tables = {name: msgspec.structs.replace(REMOTE, fallback=others) for name, others in fallbacks.items()}
     with pytest.raises(ConfigError) as error:
         list_models([], tables, ModelOptions())

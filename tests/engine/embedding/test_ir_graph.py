@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from forefront.catalog.loaders.ir_model import load_ir
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import EmbeddingParts
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
 from forefront.engine.model.model import ModelOptions
@@ -76,7 +76,7 @@ def test_vectors_are_those_of_numpy(tmp_path: Path, output: str, pooling: str | 
     assert np.abs(found - wanted).max() < 1e-4
 
 
-def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
+def test_unservable_models_are_named(tmp_path: Path) -> None:
     write_ir(tmp_path / "ir", pooling="max_tokens")
     with pytest.raises(SourceError, match="pooling is pooling_mode_max_tokens"):
         load_ir(tmp_path / "ir")

@@ -14,8 +14,8 @@ from forefront.engine.speculation import draft_model
 from forefront.engine.speculation.draft_model import DraftModelDrafter
 from tests.engine.engines import CONTEXT, EXACT, collect, prompt, until_idle
 from tests.engine.test_speculation import Part, answers
-from tests.support.loaded import load_parts
-from tests.support.random_model import write_random_gguf
+from tests.support.models.loaded import load_parts
+from tests.support.models.random_model import write_random_gguf
 
 SAMPLINGS = (
     SamplingParams(temperature=0),
@@ -96,7 +96,7 @@ async def test_drafts_of_any_model_change_no_output(
             assert engine.stats().draft_tokens > 0
 
 
-async def test_the_same_model_drafts_what_is_sampled(model: PagedModel, same: PagedModel) -> None:
+async def test_drafts_of_the_same_model_are_accepted(model: PagedModel, same: PagedModel) -> None:
     """Greedy and with random numbers: both draw with the same ones."""
     for sampling in SAMPLINGS[:3]:
         async with drafting(model, Part(same, 100)) as (engine, _):

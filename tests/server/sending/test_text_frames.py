@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.catalog.catalog import Build, LoadedModel, ServedModel
+from forefront.catalog.catalog import Build, LoadedModel, ModelUse, ServedModel
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.sending.chat_encoder import ChatCompletionEncoder
@@ -14,14 +14,14 @@ from forefront.server.sending.sse import encode_event
 from forefront.server.sending.text_encoder import TextCompletionEncoder
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 from forefront.wire.completions.response import TokenLogprob
-from tests.support.instant import InstantBackend
+from tests.support.backends.instant import InstantBackend
 
 ODD_NAME = 'a"b\\"content":"text"\u2028é'
 
 
 def encoder(kind: str) -> ChunkEncoder:
     loaded = LoadedModel(InstantBackend(), 0, "fp_instant", Build("none", "none", "instant"))
-    model = ServedModel.permanent(ODD_NAME, loaded).use()
+    model = ModelUse(ServedModel.permanent(ODD_NAME, loaded))
     memory = ResponseMemory(RequestMemory(BodyMemory()).grow)
     if kind == "chat":
         return ChatCompletionEncoder(ChatRequest(model="m", messages=[], n=3), model, memory)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
-from forefront.chat.local.rank_prompt import QWEN3
+from forefront.chat.local.rerank_prompt import QWEN3
 from forefront.graph.build import (
     PACKING,
     build_embedding_graph,
@@ -84,7 +84,7 @@ class PreparedModel(ABC):
             settings = Settings(self._file.metadata)
             embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            # What it refuses is better refused before the matrices are packed.
+            # Its errors are better raised before the matrices are packed.
             tokenizer = self._tokenizer()
             with self._cache.folder(self._folder, is_complete) as folder:
                 if embeds:

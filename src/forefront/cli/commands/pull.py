@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import PulledModel
-from forefront.catalog.source import Pullable, SourceError, find_pullable
+from forefront.catalog.pull.pulled_models import PulledModel
+from forefront.catalog.sources.source import Pullable, SourceError, find_pullable
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json
@@ -41,7 +41,7 @@ def pull(models: Names, json: JsonOption = False) -> None:
     except (ConfigError, SourceError) as error:
         fail(str(error))
     except KeyboardInterrupt:
-        console.print("forefront: interrupted; what has come is kept, and the next pull continues from there")
+        console.print("forefront: interrupted; partial files are kept, and the next pull continues from there")
         raise typer.Exit(130) from None
     if json:
         print_json(pulled)

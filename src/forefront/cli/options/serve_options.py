@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from forefront.catalog.template_override import template_names
+from forefront.catalog.sources.template_override import template_names
 
-Models = Annotated[
+ModelArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME=]MODEL",

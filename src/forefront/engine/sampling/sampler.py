@@ -2,19 +2,19 @@
 
 Greedy rows without a mask need no more than the first of their top tokens. Other draws are decided by the top tokens of
 all rows at once (`top_tokens.py`). Where those do not decide, since the draw or the nucleus reaches beyond them or a
-penalty or bias changes the row, the whole row is used (`full_row.py`). Both ways draw from the same distribution.
+penalty or bias changes the row, the whole row is used (`full_logits.py`). Both ways draw from the same distribution.
 
 A draft is verified token by token: each row is sampled as it would be without the draft, and sampling goes on to the
 next row while the sampled token is the draft's. The output is therefore that of sampling without a draft.
 """
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import NamedTuple
 
 from forefront.engine.constraint import Mask
 from forefront.engine.generation import Token
 from forefront.engine.model.logits import Logits
-from forefront.engine.sampling.full_row import choose_from_masked_row, choose_from_row
+from forefront.engine.sampling.full_logits import choose_from_masked_row, choose_from_row
 from forefront.engine.sampling.logprobs import token_logprobs
 from forefront.engine.sampling.penalties import penalized
 from forefront.engine.sampling.top_tokens import Draw, draw_from_top, likeliest_allowed
@@ -28,7 +28,7 @@ class SamplerInput(NamedTuple):
     sequence: Sequence
     row: int
     draft: tuple[int, ...] = ()
-    masks: Rows[Mask | None] = ()
+    masks: abc.Sequence[Mask | None] = ()
 
 
 class SamplerOutput(NamedTuple):
@@ -39,7 +39,7 @@ class SamplerOutput(NamedTuple):
     num_accepted: int
 
 
-def sample(inputs: Rows[SamplerInput], logits: Logits) -> list[SamplerOutput]:
+def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOutput]:
     """Sample the next tokens of each sequence: one, and one more for each accepted token of its draft.
 
     A sequence whose constraint fails gets none. One that can only continue with its end gets that as well.
@@ -83,7 +83,9 @@ def _take_uniforms(item: SamplerInput) -> list[float]:
     return [] if sequence.request.sampling.temperature == 0 else sequence.take_uniforms(_num_rows(item))
 
 
-def _sample_sequence(item: SamplerInput, candidates: Rows[int], uniforms: list[float], logits: Logits) -> SamplerOutput:
+def _sample_sequence(
+    item: SamplerInput, candidates: abc.Sequence[int], uniforms: list[float], logits: Logits
+) -> SamplerOutput:
     """`candidates`: the token of each row, or -1 where the whole row must be used."""
     sequence, tokens, num_accepted = item.sequence, list[Token](), 0
     # A sequence whose constraint failed while its masks were computed has no masks.

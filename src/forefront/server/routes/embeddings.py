@@ -14,7 +14,7 @@ from forefront.chat.embedder import Embedder, PreparedEmbeddings, Vector
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.request_context import RequestContext, request_context
@@ -82,7 +82,7 @@ class EmbeddingsEndpoint(Generic[R]):
         if parsed is None:
             return
         principal = request_context(scope).principal
-        model = find_model(self._catalog, principal, parsed.request.model).use()
+        model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
         name = new_id(self._api.prefix, time.time())
         with self._gateway.admit(principal, model.name, name) as lease, model:
             sending = self._answer(parsed, model, request_context(scope), lease, name)

@@ -1,4 +1,4 @@
-"""The models of a request: the requested one, and those that answer in its place while it fails."""
+"""The models of a request: the requested one, and its fallbacks."""
 
 import logging
 from collections.abc import Collection, Iterator
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from forefront.catalog.catalog import Catalog, ModelUse, ServedModel
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)

@@ -84,7 +84,7 @@ class ChatCompletionEncoder(ChunkEncoder):
             case ContentDelta():
                 return [self.text_chunk(event)]
             case Started():
-                # The role comes first and by itself, for every choice.
+                # The role comes first, in a chunk of its own, for every choice.
                 opening = OpeningDelta(role="assistant", content="")
                 return [self._chunk(index, opening) for index in range(self._count)]
             case ReasoningDelta():

@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from forefront.wire.completions.field_aliases import rewrite
 from forefront.wire.completions.legacy_functions import resolve_functions
 from forefront.wire.completions.message_validation import check_conversation
-from forefront.wire.completions.other_engines import rewrite
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables
 from forefront.wire.completions.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.completions.response_format import TextFormat
@@ -112,7 +112,9 @@ def check_sampled_request(request: SampledRequest) -> None:
         text = f"`{forms[0]}` and `{forms[1]}` both set the form of the answer: send one of them."
         raise RequestError("invalid_value", text, param=forms[1])
     if request.ignore_eos and (forms or getattr(request, "tools", None) or getattr(request, "functions", None)):
-        text = f"`ignore_eos` does not go with `{forms[0] if forms else 'tools'}`: the answer ends where its form does."
+        text = (
+            f"`ignore_eos` cannot be combined with `{forms[0] if forms else 'tools'}`: the answer ends with its format."
+        )
         raise RequestError("invalid_value", text, param="ignore_eos")
 
 

@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 from forefront.catalog.pull.transfer import DownloadError, RemoteFile, proxy_hint
-from forefront.catalog.reference import HubReference, is_safe_path
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.reference import HubReference, is_safe_path
+from forefront.catalog.sources.source import SourceError
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -106,7 +106,7 @@ class Hub:
         if isinstance(error, _InvalidListingError):
             return f"the hub's description of the repository is invalid: {error}"
         if _is_network(error):
-            hint = "HF_HUB_OFFLINE=1 uses what has been pulled before"
+            hint = "HF_HUB_OFFLINE=1 uses models that were pulled before"
             host = f"{self._host}{proxy_hint(self.settings.endpoint)}"
             return f"the hub at {host} cannot be reached: {_one_line(error)}; {hint}"
         return f"the hub's answer cannot be read: {_one_line(error)}"
