@@ -3,13 +3,14 @@
 The ratio is of the server's processor time per request, which other programs on the machine change little.
 """
 
-import asyncio
 import json
 import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
+
+import uvloop
 
 from benchmarks.report import table
 from benchmarks.suites.gateway import measure
@@ -40,7 +41,7 @@ def _rows(server: Instant, repeats: int, tokens: int, stream: bool, clients: int
     for number in range(repeats + 1):
         for name, path in _PATHS.items():
             body, begin, used = _body(path, tokens, stream=stream), time.perf_counter(), _processor_seconds(server)
-            measured = asyncio.run(measure(server.url, [KEY] * clients, body, _SECONDS, path))
+            measured = uvloop.run(measure(server.url, [KEY] * clients, body, _SECONDS, path))
             requests = measured.rate * (time.perf_counter() - begin)
             if number:  # the first warms up
                 rates[name].append(measured.rate)

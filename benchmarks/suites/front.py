@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
+
 from benchmarks.models import FOLDER
 from benchmarks.peers.forefront_server import run_forefront
 from benchmarks.peers.peer import Peer
@@ -38,7 +40,7 @@ def run(path: Path, tokens: int, repeats: int) -> None:
             )
     head = ["streams", "tokens/s", "event loop, of a core", "of the server's processor time", "tokens/s of a full loop"]
     table(f"The event loop while {path.stem} answers, {tokens} tokens each", head, rows)
-    rate, tokens_rate = asyncio.run(_instant_rates(repeats))
+    rate, tokens_rate = uvloop.run(_instant_rates(repeats))
     head = ["requests/s, 1 token", f"tokens/s, streams of {_TOKENS}"]
     table(
         f"The same process with answers that take no time, {_CLIENTS} clients",

@@ -10,6 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
+from benchmarks.load.repeated_request import RepeatedRequest
 from benchmarks.report import table
 from benchmarks.suites.no_gateway import serve_openly
 from forefront.cli.settings.sections import Config, RedisSettings
@@ -19,7 +22,7 @@ from forefront.wire.admin.records import Budget, Limits, NewKey
 from tests.support.backends.instant import MODEL, Nursery
 from tests.support.programs.postgres import run_postgres
 from tests.support.programs.redis import run_redis
-from torture.client import CHAT, Client
+from torture.client import CHAT
 
 _SECONDS = 2.0
 _FIELDS = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
@@ -63,7 +66,7 @@ def run(repeats: int) -> None:
             rounds: dict[str, list[Round]] = {name: [] for name in servers}
             for number in range(repeats + 1):
                 for name, (url, key) in servers.items():
-                    measured = asyncio.run(measure(url, [key] * clients, body, _SECONDS))
+                    measured = uvloop.run(measure(url, [key] * clients, body, _SECONDS))
                     if number:  # the first warms up
                         rounds[name].append(measured)
             rows += [[answer, clients, *row] for row in _rows(rounds)]
@@ -89,13 +92,10 @@ async def measure(url: str, keys: Sequence[str], body: bytes, seconds: float, pa
     end = time.perf_counter() + seconds
 
     async def run_client(key: str) -> None:
-        client = Client(url, key)
+        client = await RepeatedRequest.connect(url, key, body, path)
         while time.perf_counter() < end:
-            answer = await client.send("POST", path, body)
-            if answer.status != 200 or not answer.ended:
-                raise RuntimeError(f"a request failed: {answer}")
-            latencies.append(answer.seconds)
-        client.abort()
+            latencies.append(await client.send())
+        client.close()
 
     begin = time.perf_counter()
     await asyncio.gather(*map(run_client, keys))

@@ -1,6 +1,5 @@
 """A model of an upstream: through Forefront and through LiteLLM's proxy, beside the upstream itself."""
 
-import asyncio
 import json
 import statistics
 import tempfile
@@ -9,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import uvloop
 
 from benchmarks.peers.litellm import NAME as LITELLM
 from benchmarks.peers.litellm import run_litellm
@@ -109,7 +110,7 @@ def _measure(cases: Sequence[Case], repeats: int) -> dict[str, Way]:
 def _run_round(way: Way, case: Case, *, kept: bool) -> None:
     fields = _FIELDS | {"model": way.model, "max_tokens": case.tokens, "stream": case.streamed}
     before = processor_seconds(way.pid)
-    measured = asyncio.run(measure(way.url, [way.key] * case.clients, json.dumps(fields).encode(), _SECONDS))
+    measured = uvloop.run(measure(way.url, [way.key] * case.clients, json.dumps(fields).encode(), _SECONDS))
     way.memory.sample(way.pid)
     if kept:
         way.rounds.setdefault(case, []).append(measured)

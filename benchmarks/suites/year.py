@@ -1,6 +1,5 @@
 """A store with a year of usage against an empty one: requests per second, reports, export, bytes."""
 
-import asyncio
 import random
 import statistics
 import tempfile
@@ -10,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import sqlalchemy as sa
+import uvloop
 
 from benchmarks.report import table
 from benchmarks.suites.gateway import ONE_TOKEN, measure
@@ -99,7 +99,7 @@ def _fill(database: Database) -> None:
 
 def _rate(url: str, keys: list[str]) -> float:
     """Answers per second."""
-    return asyncio.run(measure(url, keys, ONE_TOKEN, _SECONDS)).rate
+    return uvloop.run(measure(url, keys, ONE_TOKEN, _SECONDS)).rate
 
 
 def _reads(database: Database, file: Path) -> list[str]:

@@ -1,5 +1,10 @@
 """Weighted fair queueing: order, shares and counts."""
 
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +76,42 @@ def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
         assert (queue.running, queue.waiting) == (sum(map(len, running.values())), sum(map(len, waiting.values())))
         assert queue.tokens_waiting == 5 * queue.waiting
         assert queue.running <= 2
+
+
+def count_instructions(work: Callable[[], object]) -> int:
+    """The bytecode instructions that Python functions execute within `work`."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_the_work_for_a_finished_item_is_linear_in_the_number_of_tenants() -> None:
+    def work(tenants: int) -> int:
+        queue: FairQueue[tuple[int, int]] = FairQueue(8, 10_000, extra_slots=8)
+        for tenant in range(tenants):
+            for number in range(2):
+                queue.add(f"{tenant}", 1, (tenant, number), 100)
+        running = []
+        while (item := queue.start_next()) is not None:
+            running.append(item)
+        assert len(running) == 16, "all slots and extra slots are taken"
+
+        def finish_one() -> None:
+            queue.finish(f"{running[0][0]}", running[0], 100, 100)
+            assert queue.start_next() is not None
+
+        return count_instructions(finish_one)
+
+    assert work(400) < 3 * work(200)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from benchmarks.suites.instructions import CASES, measure
 
-# Measured with Python 3.11: 440 and 1400.
-_MOST = (510, 1600)
+# Measured with Python 3.11: 420 and 940.
+_MOST = (510, 1100)
 
 
 def test_calls_of_a_request(tmp_path: Path) -> None:

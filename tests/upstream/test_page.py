@@ -23,6 +23,8 @@ def blocks(language: str) -> list[str]:
 
 START_UPSTREAM, START, CHAT, USAGE = blocks("sh")
 SETTINGS, *OTHER_SETTINGS = blocks("toml")
+[UPSTREAM] = blocks("json")
+assert PAGE.count("```") == 2 * (4 + 1 + len(OTHER_SETTINGS) + 1), "a block of the page is not followed"
 
 
 def variables(script: str) -> dict[str, str]:
@@ -69,7 +71,7 @@ def test_the_first_steps(page_server: RunningServer) -> None:
     answer = curl(page_server, CHAT)
     assert answer["choices"][0]["message"]["content"].startswith("Risotto")
     assert answer["model"] == "remote"
-    assert answer["receipt"]["upstream"] == json.loads(blocks("json")[0])
+    assert answer["receipt"]["upstream"] == json.loads(UPSTREAM)
     row = curl(page_server, USAGE, ID=answer["id"])
     assert row["output_tokens"] == answer["usage"]["completion_tokens"] == 20
     assert row["estimated"] is False

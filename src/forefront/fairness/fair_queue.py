@@ -8,8 +8,9 @@ A running item keeps its slot until it is finished. When one tenant fills the sl
 more items run, of tenants below their weighted share of the slots.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from itertools import takewhile
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 import msgspec
@@ -111,8 +112,8 @@ class FairQueue(Generic[T]):
         entry = self._tenants.get(tenant)
         if entry is None:
             entry = _Tenant(weight=weight)
-        active = [*(other for other in self._tenants.values() if other is not entry), entry]
-        if self._admissible(entry, active) and not entry.waiting:
+        busy_weight = self._busy_weight() + (0.0 if entry.waiting or entry.running else entry.weight)
+        if self._admissible(entry, busy_weight) and not entry.waiting:
             return 0, 0
         return self._before(entry, list(entry.waiting))
 
@@ -137,21 +138,26 @@ class FairQueue(Generic[T]):
     def _next_tenant(self) -> _Tenant[T] | None:
         if not self.waiting or self.running >= self.slots + self.extra_slots:
             return None
-        active = list(self._tenants.values())
-        admissible = [tenant for tenant in active if tenant.waiting and self._admissible(tenant, active)]
-        return min(admissible, key=lambda tenant: tenant.time, default=None)
+        # The share of a tenant matters only where no slot is free.
+        busy_weight = self._busy_weight() if self.running >= self.slots else 0.0
+        waiting = [tenant for tenant in self._tenants.values() if tenant.waiting]
+        admissible = [tenant for tenant in waiting if self._admissible(tenant, busy_weight)]
+        return min(admissible, key=attrgetter("time"), default=None)
 
-    def _admissible(self, tenant: _Tenant[T], active: Sequence[_Tenant[T]]) -> bool:
-        """Whether one more item of the tenant may run, in a slot or an extra slot."""
+    def _busy_weight(self) -> float:
+        """The weights of all tenants with items together."""
+        return sum(tenant.weight for tenant in self._tenants.values() if tenant.waiting or tenant.running)
+
+    def _admissible(self, tenant: _Tenant[T], busy_weight: float) -> bool:
+        """Whether one more item of the tenant, one of those with the `busy_weight`, may run, in a slot or an extra
+        slot."""
         if len(tenant.running) >= self._max_per_tenant:
             return False
         if self.running < self.slots:
             return True
         if self.running >= self.slots + self.extra_slots:
             return False
-        weights = sum(other.weight for other in active if other.waiting or other.running or other is tenant)
-        share = self.slots * tenant.weight / weights
-        return not tenant.running or len(tenant.running) + 1 <= share
+        return not tenant.running or len(tenant.running) + 1 <= self.slots * tenant.weight / busy_weight
 
     def _forget(self, tenant: str) -> None:
         """Drop a tenant without items whose time is past. An empty queue restarts at time 0."""

@@ -1,5 +1,6 @@
 """docs/models.md, followed word by word: its commands with a stand-in of the hub, its settings as a file."""
 
+import json
 import os
 import re
 import shlex
@@ -25,6 +26,7 @@ def blocks(language: str) -> list[str]:
 
 PULL, MANAGE = blocks("sh")
 [SETTINGS] = blocks("toml")
+assert PAGE.count("```") == 2 * 3, "a block of the page is not followed"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     gguf = BUILT_IN_PATH.read_bytes()
     repositories = {
         "Qwen__Qwen3-0.6B-GGUF": Repository({"Qwen3-0.6B-Q8_0.gguf": gguf}),
-        "Qwen__Qwen3-4B-GGUF": Repository({"Qwen3-4B-Q4_K_M.gguf": gguf}),
+        "Qwen__Qwen3-4B-GGUF": Repository({"Qwen3-4B-Q8_0.gguf": gguf, "Qwen3-4B-Q4_K_M.gguf": gguf}),
         "Qwen__Qwen3-0.6B": Repository(directory, licence="apache-2.0"),
     }
     with run_hub(**repositories) as running:
@@ -64,9 +66,14 @@ def test_its_commands(hub: Hub, tmp_path: Path) -> None:
     assert len(hub.downloads()) == before, "what was pulled is not pulled again"
     shown = [forefront(hub, tmp_path, *arguments) for arguments in commands(MANAGE)]
     assert [done.returncode for done in shown] == [0, 0, 0], [done.stderr for done in shown]
-    listed, described, _ = (done.stdout for done in shown)
+    listed, described, removed = (done.stdout for done in shown)
     assert "apache-2.0" in listed
-    assert "Qwen3-4B-Q4_K_M.gguf" in described
+    assert re.search(r"hf:Qwen/Qwen3-4B-GGUF:Q4_K_M .* pulled ", listed)
+    assert "Qwen3-4B-Q8_0.gguf" in described, "the best quantisation"
+    assert re.search(r"state +pulled", described)
+    assert "has been removed" in removed
+    records = [json.loads(path.read_text())["reference"] for path in (tmp_path / "home" / "pulled").glob("*.json")]
+    assert sorted(records) == ["hf:Qwen/Qwen3-0.6B-GGUF", "hf:Qwen/Qwen3-4B-GGUF", "hf:Qwen/Qwen3-4B-GGUF:Q4_K_M"]
     again = forefront(hub, tmp_path, "models", "show", "hf:Qwen/Qwen3-0.6B")
     assert again.returncode != 0, "it was removed"
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.chat.events import AnswerDelta, ToolCallBegin
+from forefront.chat.events import AnswerDelta, ContentDelta, ToolCallBegin
 from forefront.server.messages.content_draft import BlockDraft, BlockSequence, Kind, text_of
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.messages.events import ContentBlockDelta, ContentBlockStart, ContentBlockStop, SignatureDelta
@@ -36,6 +36,8 @@ class BlockFrames:
     def add(self, event: AnswerDelta) -> list[bytes]:
         """The events of a delta. Raises `RequestError` for want of memory."""
         last = self._sequence.last
+        if isinstance(event, ContentDelta) and event.text and last is not None and last.kind == "text":
+            return [_DELTA % (last.index, *_DELTAS["text"], _encoder.encode(event.text))]
         block = self._sequence.block(event)
         frames: list[bytes] = []
         if self._sequence.last is not last:

@@ -66,6 +66,8 @@ class MessageEncoder(ResponseEncoder):
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
         match event:
+            case ContentDelta():
+                return self._frames.add(event)
             case Started():
                 usage = MessageUsage.of(event.prompt_tokens, event.cached_tokens)
                 return [frame(MessageStart(message=self._message(usage)))]

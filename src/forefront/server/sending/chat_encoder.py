@@ -82,8 +82,7 @@ class ChatCompletionEncoder(ChunkEncoder):
         """See `ChunkEncoder.deltas`."""
         match event:
             case ContentDelta():
-                logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
-                return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
+                return [self.text_chunk(event)]
             case Started():
                 # The role comes first, in a chunk of its own, for every choice.
                 opening = OpeningDelta(role="assistant", content="")
@@ -108,6 +107,11 @@ class ChatCompletionEncoder(ChunkEncoder):
                     call.function = FunctionCallDelta(arguments=event.arguments)
                 return [self._chunk(event.index, ChoiceDelta(tool_calls=[call]))]
         return []
+
+    def text_chunk(self, event: ContentDelta) -> ChatCompletionChunk:
+        """See `ChunkEncoder.text_chunk`."""
+        logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
+        return self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)
 
     def end(self, event: ChoiceEnd) -> ChatCompletionChunk:
         """See `ChunkEncoder.end`."""

@@ -65,6 +65,7 @@ class _EventReader(Generic[T]):
                     self.ready.append(event)
                     if self.arrival is not None:
                         _resolve(self.arrival)
+                        self.arrival = None
                     if len(self.ready) >= _READ_AHEAD:
                         self._room = asyncio.get_running_loop().create_future()
                         await self._room

@@ -8,12 +8,14 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import Any
 
 from forefront.catalog.catalog import ModelUse
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started, UpstreamReport
+from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started, UpstreamReport
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.server.sending.sse import DONE, encode_event, encode_waiting
+from forefront.server.sending.text_frames import TextFrames
 from forefront.wire.completions.response import Receipt, UpstreamReceipt, Usage
 from forefront.wire.errors import RequestError
 
@@ -93,6 +95,8 @@ class ChunkEncoder(ResponseEncoder):
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
+        if isinstance(event, ContentDelta) and event.logprobs is None and self._last_end is None:
+            return [self._text_frames.encode(event.index, event.text)]
         return [encode_event(chunk) for chunk in self._chunks(event)]
 
     def end_of_stream(self) -> bytes:
@@ -108,12 +112,21 @@ class ChunkEncoder(ResponseEncoder):
         """The chunks of an event other than `ChoiceEnd` and `Completed`."""
 
     @abstractmethod
+    def text_chunk(self, event: ContentDelta) -> Any:
+        """The chunk of a text delta."""
+
+    @abstractmethod
     def end(self, event: ChoiceEnd) -> Any:
         """The chunk that ends a choice."""
 
     @abstractmethod
     def usage_chunk(self, usage: Usage) -> Any:
         """The chunk with the usage and no choice."""
+
+    @cached_property
+    def _text_frames(self) -> TextFrames:
+        # The id is random, so no name or fingerprint contains the placeholder.
+        return TextFrames(self.text_chunk, f"\0{self.id}")
 
     def _chunks(self, event: Event) -> list[Any]:
         held, self._last_end = self._last_end, None

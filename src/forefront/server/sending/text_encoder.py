@@ -64,11 +64,13 @@ class TextCompletionEncoder(ChunkEncoder):
 
     def deltas(self, event: Event) -> list[TextCompletion]:
         """See `ChunkEncoder.deltas`."""
-        if not isinstance(event, ContentDelta):
-            return []
+        return [self.text_chunk(event)] if isinstance(event, ContentDelta) else []
+
+    def text_chunk(self, event: ContentDelta) -> TextCompletion:
+        """See `ChunkEncoder.text_chunk`."""
         logprobs = self._logprobs(event.index, event.logprobs or [])
         choice = CompletionChoice(index=event.index, text=event.text, logprobs=logprobs, finish_reason=None)
-        return [self._message([choice])]
+        return self._message([choice])
 
     def end(self, event: ChoiceEnd) -> TextCompletion:
         """See `ChunkEncoder.end`."""

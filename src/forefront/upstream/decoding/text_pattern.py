@@ -8,7 +8,8 @@ import msgspec
 # A text that is put in place of another, to prove where the text of a chunk is.
 _PROBE: Final = "\x00 probe"
 _PROBE_JSON: Final = msgspec.json.encode(_PROBE)
-_texts = msgspec.json.Decoder(list[str])
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class TextPattern:
@@ -32,6 +33,8 @@ class TextPattern:
         """The texts of the chunks up to the last ones of another form. Empty where another form, or an empty text,
         comes first or between."""
         end = len(chunks)
+        if end == 1:
+            return self._read_one(chunks[0])
         while end and not self._fits(chunks[end - 1]):
             end -= 1
         if not end or not self._fits(chunks[0]):
@@ -42,10 +45,20 @@ class TextPattern:
         if len(pieces) != end:
             return []
         try:
-            texts = _texts.decode(b"[" + b",".join(pieces) + b"]")
+            texts = _decode_texts(b"[" + b",".join(pieces) + b"]")
         except (msgspec.DecodeError, UnicodeDecodeError):
             return []
         return texts if len(texts) == end and "" not in texts else []
+
+    def _read_one(self, chunk: bytes) -> list[str]:
+        """The same for a chunk that has arrived alone, in a third of the instructions."""
+        if not self._fits(chunk):
+            return []
+        try:
+            text = _decode_text(chunk[len(self._prefix) : len(chunk) - len(self._suffix)])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return []
+        return [text] if text else []
 
     def _fits(self, chunk: bytes) -> bool:
         return chunk.startswith(self._prefix) and chunk.endswith(self._suffix)

@@ -41,6 +41,7 @@ class EventStream:
         self.response: UpstreamResponse | None = None
         self.connection = connection
         self.ended = False  # everything has been read
+        self._is_stream = False  # whether the response is a stream of events
         self._replica = replica
         self._seconds = limits.seconds
         self._loop = asyncio.get_running_loop()
@@ -74,6 +75,7 @@ class EventStream:
         except MalformedResponseError as error:
             raise malformed_error(self._replica, str(error)) from None
         self._waited, self._since = self._loop.time() - begin, None
+        self._is_stream = self.response.content_type == "text/event-stream"
         return self.response
 
     def progressed(self) -> None:
@@ -88,10 +90,10 @@ class EventStream:
         """
         if self.ended:
             return []
+        if self._is_stream:
+            return await self._read_events()
         assert self.response is not None
         kind = self.response.content_type or "application/json"
-        if kind == "text/event-stream":
-            return await self._read_events()
         if kind == "application/json" or kind.endswith("+json"):
             return await self._read_whole()
         raise malformed_error(self._replica, f"it answers with {kind[:80]!r} in place of a stream of events")
