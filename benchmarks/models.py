@@ -11,10 +11,10 @@ from typing import Any, Final
 from benchmarks.load.successor import write_successor_model
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource
+from forefront.catalog.sources.source import ModelSource
 from forefront.chat.local.loading import ModelParts
-from tests.support.random_model import write_random_gguf
-from tests.support.smollm2 import smollm2_file
+from tests.support.models.random_model import write_random_gguf
+from tests.support.models.smollm2 import smollm2_file
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "forefront-benchmarks"
 FOLDER: Final = CACHE / "models"

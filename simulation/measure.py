@@ -13,7 +13,7 @@ import numpy as np
 
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache, default_home
-from forefront.catalog.source import BUILT_IN_NAME, built_in
+from forefront.catalog.sources.source import BUILT_IN_NAME, built_in
 from forefront.chat.local.loading import ModelParts
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel

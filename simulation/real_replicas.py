@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
-from forefront.catalog.source import BUILT_IN_NAME
+from forefront.catalog.sources.source import BUILT_IN_NAME
 from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.cluster.routing.router import BLOCK_SIZE, PrefixRouter
+from forefront.engine.kv_blocks.block_pool import extend_block_hashes
 from forefront.engine.model.model import ModelOptions
 from forefront.engine.request import GenerateRequest, SamplingParams
-from forefront.engine.scheduling.block_pool import extend_block_hashes
 from simulation.routers import ROUTERS
 from simulation.workload import Workload, WorkloadSettings
 from tests.cluster.replicas import Replica, engine_on

@@ -12,7 +12,7 @@ import simpy
 
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import Placement
-from forefront.engine.scheduling.block_pool import BlockPool
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from simulation.service_times import ServiceTimes
 
 BLOCK_SIZE = 32

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
+from forefront.catalog.sources.source import BUILT_IN_PATH
 from forefront.chat.local.loading import ModelParts
-from tests.support.loaded import load_parts, write_ir
-from tests.support.node import build, build_pages, install_peers, make_project
-from tests.support.postgres import run_postgres
-from tests.support.random_model import END, write_random_gguf
-from tests.support.redis import RedisServer, run_redis
+from tests.support.models.loaded import load_parts, write_ir
+from tests.support.models.random_model import END, write_random_gguf
+from tests.support.programs.node import build, build_pages, install_peers, make_project
+from tests.support.programs.postgres import run_postgres
+from tests.support.programs.redis import RedisServer, run_redis
 from tests.support.server import RunningServer, run_server
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from forefront.cli.settings.config import setting_names
-from tests.support.node import require_node
+from tests.support.programs.node import require_node
 from tests.support.server import KEY
 
 _ROOT = Path(__file__).parents[1]

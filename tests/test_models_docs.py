@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
-from tests.support.hf_directory import write_directory
-from tests.support.hub import Repository, run_hub
+from forefront.catalog.sources.source import BUILT_IN_PATH
+from tests.support.models.hf_directory import write_directory
 from tests.support.server import run_server
+from tests.support.services.hub import Repository, run_hub
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "models.md"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from forefront import ForefrontClient
-from tests.support.pyright import pyright
+from tests.support.programs.pyright import pyright
 from tests.support.server import RunningServer
 
 EXAMPLES = Path("examples/python")

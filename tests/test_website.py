@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chromium import open_page
-from tests.support.node import require_node, run
+from tests.support.programs.chromium import open_page
+from tests.support.programs.node import require_node, run
 from website.pages import BrokenLinkError, stage_pages
 
 _ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from benchmarks.report import machine
-from tests.support.postgres import run_postgres
+from tests.support.programs.postgres import run_postgres
 from torture.harness import Harness, Result
 from torture.parts import PARTS
 

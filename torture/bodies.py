@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from forefront.cli.settings.config import Config, ServerSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.records import NewKey
-from tests.support.instant import KEY, MODEL, Instant
+from tests.support.backends.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened

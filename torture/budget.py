@@ -6,7 +6,7 @@ from collections import Counter
 from forefront.cli.settings.sections import Config, PriceSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.records import Budget, NewKey
-from tests.support.instant import MODEL, PROMPT
+from tests.support.backends.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import audit_ledger, opened

@@ -8,10 +8,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from forefront.engines.process_tree import descendants
 from forefront.gateway.keys.key_store import KeyStore
+from forefront.managed_engines.process_tree import descendants
 from forefront.wire.admin.records import Budget, NewKey
-from tests.support.llama_cpp_families import write_mixture
+from tests.support.models.llama_cpp_families import write_mixture
 from tests.support.server import RunningServer
 from torture.client import Client
 from torture.harness import Harness, entered
@@ -90,7 +90,7 @@ def _engines(server: RunningServer) -> list[int]:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"forefront.engines.llama_cpp.child" in command:
+        if b"forefront.managed_engines.llama_cpp.server_process" in command:
             found.append(pid)
     return found
 

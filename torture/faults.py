@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.records import Budget, NewKey
-from tests.support.instant import MODEL
+from tests.support.backends.instant import MODEL
 from torture.client import Answer, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import audit_ledger, opened

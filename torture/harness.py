@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tests.support.instant import Nursery
-from tests.support.postgres import new_database
-from tests.support.random_model import write_random_gguf
+from tests.support.backends.instant import Nursery
+from tests.support.models.random_model import write_random_gguf
+from tests.support.programs.postgres import new_database
 from tests.support.server import RunningServer, run_server
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin.parse import ReportQuery
 from forefront.wire.admin.records import Budget, MadeKey, NewKey, ProjectSettings
-from tests.support.instant import MODEL, PROMPT
+from tests.support.backends.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, Server, entered
 from torture.ledger_audit import audit_ledger, opened

@@ -6,7 +6,7 @@ from typing import Any
 
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.records import NewKey
-from tests.support.instant import KEY, MODEL, Instant
+from tests.support.backends.instant import KEY, MODEL, Instant
 from torture.client import CHAT, Answer, Client
 from torture.harness import Harness, entered
 from torture.ledger_audit import opened

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.admin.records import Budget, NewKey
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.instant import KEY, Instant
-from tests.support.upstream_answers import DONE, Answer, Pause, ReceivedRequest, chunks, event, stream, well
+from tests.support.backends.instant import KEY, Instant
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_answers import DONE, Answer, Pause, ReceivedRequest, chunks, event, stream, well
 from torture.client import Answer as Received
 from torture.client import Client
 from torture.harness import Harness, entered

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.report import table
 from benchmarks.suites.gateway import measure
 from forefront.cli.settings.sections import Config
-from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
 _SECONDS = 1.0
 _CHAT = "/v1/chat/completions"

@@ -17,7 +17,7 @@ import httpx
 from benchmarks.load.stream import stream
 from benchmarks.report import table
 from forefront.cli.settings.sections import Config
-from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
 _STREAMS = 50
 _SECONDS = 15.0

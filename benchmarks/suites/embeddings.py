@@ -17,8 +17,8 @@ from benchmarks.peers.llama_server import run_llama_server
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.usage import watch_memory
 from benchmarks.report import table
-from tests.support.random_decoder import Shape
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_decoder import Shape
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 
 _SHAPE: Final = Shape(width=768, layers=12, heads=12, key_heads=12, head_width=64, hidden=3072)
 _LENGTH: Final = 512

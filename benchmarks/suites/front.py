@@ -16,7 +16,7 @@ from benchmarks.report import table
 from benchmarks.suites.gateway import make_key, measure
 from benchmarks.workloads.closed_loop import ClosedLoop
 from benchmarks.workloads.workload import measure_text_size
-from tests.support.instant import MODEL, Nursery
+from tests.support.backends.instant import MODEL, Nursery
 
 _STREAMS: Final = (1, 8, 32)
 _PROMPT: Final = 64

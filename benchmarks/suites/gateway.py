@@ -16,9 +16,9 @@ from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin.records import Budget, Limits, NewKey
-from tests.support.instant import MODEL, Nursery
-from tests.support.postgres import run_postgres
-from tests.support.redis import run_redis
+from tests.support.backends.instant import MODEL, Nursery
+from tests.support.programs.postgres import run_postgres
+from tests.support.programs.redis import run_redis
 from torture.client import CHAT, Client
 
 _SECONDS = 2.0

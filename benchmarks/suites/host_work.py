@@ -17,8 +17,8 @@ from benchmarks.report import table
 from forefront.engine.engine import Engine
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
-from tests.support.loaded import build
-from tests.support.random_model import write_random_gguf
+from tests.support.models.loaded import build
+from tests.support.models.random_model import write_random_gguf
 
 _VOCABULARY: Final = 32_768
 _CONTEXT: Final = 8192

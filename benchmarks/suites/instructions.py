@@ -14,8 +14,8 @@ from typing import Any, Final
 from benchmarks.report import table
 from benchmarks.suites.gateway import make_key
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.counting import BEGIN, REPORT, CountingBackend
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends.counting import BEGIN, REPORT, CountingBackend
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from torture.client import Client
 
 REQUESTS: Final = 100

@@ -26,7 +26,7 @@ from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.server.serve import bind
 from forefront.wire.admin.records import Key, Limits, Project
-from tests.support.instant import MODEL, InstantBackend
+from tests.support.backends.instant import MODEL, InstantBackend
 
 
 class _FreeLease:

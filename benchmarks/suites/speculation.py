@@ -23,8 +23,8 @@ from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.tokenizer import Tokenizer
-from tests.support.loaded import load_parts
-from tests.support.smollm2 import smollm2_file
+from tests.support.models.loaded import load_parts
+from tests.support.models.smollm2 import smollm2_file
 
 _CONTEXT: Final = 2048
 _TOKENS: Final = 96

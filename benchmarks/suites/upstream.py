@@ -16,7 +16,7 @@ from benchmarks.peers.usage import PeakMemory
 from benchmarks.report import table
 from benchmarks.suites.gateway import Round, make_key, measure
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from torture.processor import processor_seconds
 
 DIRECT: Final = "the upstream itself"

@@ -21,8 +21,8 @@ from forefront.gateway.store.tables import completions, daily_usage
 from forefront.gateway.store.transfer import export_database
 from forefront.wire.admin.parse import ReportQuery
 from forefront.wire.admin.records import Budget, NewKey, ProjectSettings
-from tests.support.instant import Nursery
-from tests.support.postgres import new_database, run_postgres
+from tests.support.backends.instant import Nursery
+from tests.support.programs.postgres import new_database, run_postgres
 
 _ROWS, _KEYS, _PROJECTS, _MODELS = 3_000_000, 2000, 200, 3
 _YEAR = 365 * 86_400

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
-from tests.support.loaded import load_parts
+from forefront.catalog.sources.source import BUILT_IN_PATH
+from tests.support.models.loaded import load_parts
 
 # Less than the packed weights of the built-in model, and more than the store.
 _BYTES = 2**21

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from forefront.cluster.deployment.local_cluster import find_local
-from forefront.engines.process_tree import descendants
+from forefront.managed_engines.process_tree import descendants
 from tests.cluster.test_ray import Tutorial, stream, until
-from tests.support.redis import PASSWORD, RedisServer, run_redis
+from tests.support.programs.redis import PASSWORD, RedisServer, run_redis
 from tests.support.server import run_server
 
 _SETTINGS = '[ray.models."forefront-mini"]\nreplicas = { min = 1, max = 2 }\ncpus = 0.5\n'

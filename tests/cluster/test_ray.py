@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.server import RunningServer, run_server
 
 PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"

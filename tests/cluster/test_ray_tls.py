@@ -14,7 +14,7 @@ from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.deployment.local_cluster import find_local
 from forefront.cluster.deployment.ray_environment import ray_environment
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
-from forefront.cluster.protocol.security import client_context
+from forefront.cluster.protocol.connection_security import client_context
 from forefront.engine.request import GenerateRequest
 from tests.cluster.certificates import write_certificates
 from tests.cluster.replicas import ready

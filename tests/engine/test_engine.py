@@ -15,7 +15,7 @@ from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.scheduler import SchedulerLimits
 from forefront.fairness.tenant import Tenant
 from tests.engine.engines import CONTEXT, EXACT, GREEDY, ask, collect, prompt, small, tokens_of, until_idle
-from tests.support.reference import ReferenceModel
+from tests.support.models.reference import ReferenceModel
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forefront.gateway.store.database import Database, open_database
-from tests.support.postgres import new_database
+from tests.support.programs.postgres import new_database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

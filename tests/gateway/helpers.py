@@ -12,13 +12,13 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_cache import KeyCache
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.limits.redis_limiter import RedisLimiter
+from forefront.gateway.request_lease import Lease
 from forefront.gateway.store.database import Database
-from forefront.gateway.store.liveness import DEAD_AFTER, Liveness
+from forefront.gateway.store.server_heartbeats import DEAD_AFTER, ServerHeartbeats
 from forefront.gateway.store.tables import budget_leases, servers
 from forefront.wire.admin.records import NewKey
 
@@ -70,10 +70,10 @@ async def open_gateway(
         await ledger.close()
 
 
-def stale_liveness(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> Liveness:
+def stale_liveness(connection: sa.Connection, seconds: float = DEAD_AFTER + 1) -> ServerHeartbeats:
     """The timers of a server that has seen no new heartbeat for so long."""
     clock = FakeClock()
-    liveness = Liveness(clock)
+    liveness = ServerHeartbeats(clock)
     holders = connection.execute(sa.select(budget_leases.c.server_id)).scalars()
     known = {row.id: row.heartbeat_at for row in connection.execute(sa.select(servers)).all()}
     liveness.update(dict.fromkeys(holders, 0.0) | known)

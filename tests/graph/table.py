@@ -8,10 +8,10 @@ import numpy as np
 from forefront.engine.model.model import ModelOptions, PagedModel
 from tests.graph import test_architectures as architectures
 from tests.graph import test_quantization as quantization
-from tests.support.llama_cpp import LlamaCpp
-from tests.support.loaded import build
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, LETTER, VOCABULARY, write_decoder
-from tests.support.reference import ReferenceModel
+from tests.support.models.llama_cpp import LlamaCpp
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, LETTER, VOCABULARY, write_decoder
+from tests.support.models.reference import ReferenceModel
 
 # The formats that most files come in.
 COMMON = ["F16", "Q8_0", "Q4_0", "Q4_K_M", "Q5_K", "Q6_K"]

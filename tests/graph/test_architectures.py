@@ -10,10 +10,10 @@ from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.errors import ModelFileError
-from tests.support.llama_cpp import LlamaCpp
-from tests.support.loaded import build
-from tests.support.random_decoder import CONTEXT, FAMILIES, LETTER, VOCABULARY, write_decoder
-from tests.support.reference import Array
+from tests.support.models.llama_cpp import LlamaCpp
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import CONTEXT, FAMILIES, LETTER, VOCABULARY, write_decoder
+from tests.support.models.reference import Array
 
 # Nothing is rounded that llama.cpp does not round.
 EXACT = ModelOptions(contexts=1, kv_precision="f32", quantize_activations=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
-from tests.support.mutations import MUTATION, mutated, read_or_refused
+from tests.support.models.mutations import MUTATION, mutated, read_or_refused
 
 
 def write(path: Path, tensors: dict[str, np.ndarray], **fields: Any) -> None:

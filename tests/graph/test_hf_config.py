@@ -15,8 +15,8 @@ from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.config import HfConfig
 from forefront.graph.hugging_face.metadata import read_metadata
 from forefront.graph.hugging_face.model import HuggingFaceModel
-from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint
-from tests.support.random_decoder import FAMILIES, write_decoder
+from tests.support.models.hf_decoder import CHECKPOINTS, write_checkpoint
+from tests.support.models.random_decoder import FAMILIES, write_decoder
 
 BASE: dict[str, Any] = {
     "architectures": ["Qwen2ForCausalLM"],

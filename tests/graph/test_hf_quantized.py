@@ -15,10 +15,10 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.graph.test_architectures import EXACT, whole
-from tests.support.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
-from tests.support.hf_quantized import QUANTIZATIONS, Parts, Quantization
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
-from tests.support.reference import Array
+from tests.support.models.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
+from tests.support.models.hf_quantized import QUANTIZATIONS, Parts, Quantization
+from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
+from tests.support.models.reference import Array
 
 
 def write_quantized(directory: Path, name: str, quantization: Quantization) -> dict[str, tuple[str, Array]]:

@@ -15,7 +15,7 @@ from forefront.graph.build import build_graph
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.model_file import Tensor
-from tests.support.random_decoder import ALIGNED, FAMILIES, write_decoder
+from tests.support.models.random_decoder import ALIGNED, FAMILIES, write_decoder
 
 CHOSEN = [
     *("llama, YaRN", "gemma3", "phi3, long context", "granite", "olmo3", "stablelm 12b", "cohere2", "hunyuan-dense"),

@@ -7,9 +7,9 @@ import pytest
 
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput
-from tests.support.loaded import build
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, VOCABULARY, write_decoder
-from tests.support.reference import Array, ReferenceModel
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, VOCABULARY, write_decoder
+from tests.support.models.reference import Array, ReferenceModel
 
 FORMATS = [
     *("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"),

@@ -8,19 +8,21 @@ import pytest
 
 from forefront.engine.model.model import PagedModel
 from tests.graph.test_architectures import EXACT, LONG, whole
-from tests.support.decoder_reference import KINDS, DecoderReference
-from tests.support.loaded import build
-from tests.support.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
+from tests.support.models.decoder_reference import KINDS, DecoderReference
+from tests.support.models.loaded import build
+from tests.support.models.random_decoder import CONTEXT, FAMILIES, Family, write_decoder
 
-PARTIAL = {
-    name: replace(FAMILIES[family], fields=FAMILIES[family].fields | {"rope.dimension_count": turned})
-    for name, family, turned in (
-        ("phi3, part of a head turns", "phi3", 14),
-        ("llama, part of a head turns", "llama", 6),
+# What llama.cpp refuses or ignores.
+VARIANTS = {
+    name: replace(FAMILIES[family], fields=FAMILIES[family].fields | fields)
+    for name, family, fields in (
+        ("phi3, part of a head turns", "phi3", {"rope.dimension_count": 14}),
+        ("phi3, window", "phi3", {"attention.sliding_window": 24}),
+        ("llama, part of a head turns", "llama", {"rope.dimension_count": 6}),
     )
 }
 TESTED: dict[str, Family] = {
-    name: family for name, family in (FAMILIES | PARTIAL).items() if family.architecture in KINDS
+    name: family for name, family in (FAMILIES | VARIANTS).items() if family.architecture in KINDS
 }
 # Of models with a position factor of each pair, llama.cpp alone is the measure.
 TESTED.pop("llama, factors of positions")

@@ -16,9 +16,9 @@ from forefront.graph.packing.weight_file import WeightFile
 from forefront.graph.packing.weights import Weights
 from forefront.graph.rope import read_frequencies
 from forefront.graph.settings import Settings
-from tests.support.loaded import build
-from tests.support.random_model import write_random_gguf
-from tests.support.reference import Array, ReferenceModel
+from tests.support.models.loaded import build
+from tests.support.models.random_model import write_random_gguf
+from tests.support.models.reference import Array, ReferenceModel
 
 # Nothing is rounded that the reference does not round, so that only what was converted is compared.
 EXACT = ModelOptions(contexts=1, kv_precision="f32", quantize_activations=False)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.safetensors_file import INDEX, read_tensors, safetensors_paths
 from forefront.graph.model_file import Tensor
-from tests.support.hf_decoder import Array, bfloat16, write_safetensors, write_shards
-from tests.support.mutations import MUTATION, mutated, read_or_refused
+from tests.support.models.hf_decoder import Array, bfloat16, write_safetensors, write_shards
+from tests.support.models.mutations import MUTATION, mutated, read_or_refused
 
 TENSORS: dict[str, tuple[str, Array]] = {
     "one": ("F32", np.arange(6, dtype=np.float32).reshape(2, 3)),

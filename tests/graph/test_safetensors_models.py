@@ -16,9 +16,9 @@ from forefront.graph.hugging_face.families import FAMILIES as CLASSES
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.graph.model_file import ModelFile, Tensor
 from tests.graph.test_architectures import EXACT, whole
-from tests.support.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint, write_shards
-from tests.support.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
-from tests.support.reference import Array
+from tests.support.models.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint, write_shards
+from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
+from tests.support.models.reference import Array
 
 
 def logits(file: ModelFile, cache: Path) -> Array:

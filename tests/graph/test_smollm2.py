@@ -8,10 +8,10 @@ import pytest
 
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput
-from tests.support.llama_cpp import LlamaCpp
-from tests.support.loaded import build
-from tests.support.reference import Array, ReferenceModel
-from tests.support.smollm2 import smollm2_file
+from tests.support.models.llama_cpp import LlamaCpp
+from tests.support.models.loaded import build
+from tests.support.models.reference import Array, ReferenceModel
+from tests.support.models.smollm2 import smollm2_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 # A fixed text: the beginning of a README.md.

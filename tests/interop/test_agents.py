@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent_backend import AgentBackend
-from tests.support.instant import KEY, Nursery
-from tests.support.node import install, require_node
+from tests.support.backends.agent_backend import AgentBackend
+from tests.support.backends.instant import KEY, Nursery
+from tests.support.programs.node import install, require_node
 
 AGENTS = Path(__file__).parent / "agents"
 MODEL = "scripted"

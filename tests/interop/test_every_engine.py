@@ -16,11 +16,11 @@ from openai import OpenAI, PermissionDeniedError
 from pydantic import SecretStr
 
 from forefront import ForefrontClient
-from forefront.catalog.source import BUILT_IN_PATH
-from forefront.engines.engine_process import EngineProcess, Launch
-from forefront.engines.llama_cpp.settings import LlamaCppSettings
-from tests.support.llama_cpp_families import write_mixture
-from tests.support.node import run
+from forefront.catalog.sources.source import BUILT_IN_PATH
+from forefront.managed_engines.engine_process import EngineProcess, Launch
+from forefront.managed_engines.llama_cpp.settings import LlamaCppSettings
+from tests.support.models.llama_cpp_families import write_mixture
+from tests.support.programs.node import run
 from tests.support.server import RunningServer, run_server
 
 MODELS: Final = ["own", "other-family", "forefront-upstream", "llama-upstream"]
@@ -52,7 +52,9 @@ ASK: Final[Any] = [{"role": "user", "content": "What is the weather like in Rome
 def llama_server() -> Iterator[tuple[str, str]]:
     """llama.cpp's own server with the built-in model: its address and its key."""
     settings = LlamaCppSettings(str(BUILT_IN_PATH), context=4096, threads=1)
-    process = EngineProcess("llama", Launch("forefront.engines.llama_cpp.child", settings.as_message()))
+    process = EngineProcess(
+        "llama", Launch("forefront.managed_engines.llama_cpp.server_process", settings.as_message())
+    )
     endpoint = process.start()
     yield endpoint.url, endpoint.key
     process.stop()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.tokenizer.gguf import gguf_tokenizer
-from tests.support.reference import ReferenceModel
+from forefront.tokenizer.files.gguf import gguf_tokenizer
+from tests.support.models.reference import ReferenceModel
 from tests.support.server import RunningServer
 
 MODEL = "forefront-mini"

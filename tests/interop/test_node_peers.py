@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import PEERS, run_suite, typescript
+from tests.support.programs.node import PEERS, run_suite, typescript
 from tests.support.server import RunningServer
 
 SUITES = ["langchain", "messages", "openai", "published", "responses", "schema", "tools"]

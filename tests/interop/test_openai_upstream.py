@@ -7,8 +7,8 @@ from openai import AsyncOpenAI, OpenAI
 
 from tests.contract import test_server
 from tests.interop import test_openai_chat, test_openai_completions, test_openai_errors, test_openai_forms
-from tests.support.front_server import run_in_front_of
 from tests.support.server import RunningServer
+from tests.support.upstreams.front_server import run_in_front_of
 
 
 @pytest.fixture(scope="module", name="server")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.test_agents import AGENTS
-from tests.support.interop_environment import ROOT, SUITES, install, run_suite
-from tests.support.node import PEERS
+from tests.support.programs.interop_environment import ROOT, SUITES, install, run_suite
+from tests.support.programs.node import PEERS
 from tests.support.server import RunningServer
 
 # Which lock has the packages of which suites.

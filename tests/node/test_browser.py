@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.page_server import PageServer, report_of
 from tests.support.server import run_server
+from tests.support.services.page_server import PageServer, report_of
 
 PAGE = Path(__file__).with_name("page.html")
 

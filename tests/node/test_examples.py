@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import run, typescript
+from tests.support.programs.node import run, typescript
 from tests.support.server import RunningServer
 from training.dialogues.recipes import Wish, good_recipe
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import SDK, run, typescript
+from tests.support.programs.node import SDK, run, typescript
 from tests.support.server import RunningServer
 
 PAGES = {name: (SDK.parents[1] / name).read_text() for name in ("README.md", "clients/node/README.md")}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from forefront.wire.errors import ERRORS
-from tests.support.node import SDK, run, run_suite
+from tests.support.programs.node import SDK, run, run_suite
 from tests.support.server import RunningServer
 
 SUITES = ["client", "contract", "errors", "network", "retry", "server"]

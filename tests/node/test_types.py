@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from forefront.wire.completions import request, response
-from tests.support.node import SDK
+from tests.support.programs.node import SDK
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ChatCompletionCreateParamsBase": request.ChatRequest,

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.support.prometheus import promtool
+from tests.support.programs.prometheus import promtool
 
 DASHBOARD = Path("deploy/grafana/forefront.json")
 ALERTS = Path("deploy/prometheus/alerts.yml").resolve()

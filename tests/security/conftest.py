@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import new_database
+from tests.support.programs.postgres import new_database
 from tests.support.server import RunningServer, run_server
 
 

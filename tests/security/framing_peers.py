@@ -13,8 +13,8 @@ from pathlib import Path
 import h11
 
 from tests.security.raw import exchange
-from tests.support.debian import installed
 from tests.support.ports import free_port
+from tests.support.programs.debian import installed
 
 _NGINX = """
 daemon off;

@@ -23,7 +23,7 @@ def faulty(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     fault = folder / "fault"
     environment = {"FAULT": str(fault)}
     with run_server(
-        [f"tiny={tiny_gguf}"], folder / "home", environment=environment, module="tests.support.faulty"
+        [f"tiny={tiny_gguf}"], folder / "home", environment=environment, module="tests.support.backends.faulty"
     ) as running:
         yield running, fault
 

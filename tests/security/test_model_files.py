@@ -17,7 +17,7 @@ import pytest
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.loaders.ir_model import load_ir
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, ModelOptions, ModelParts, load_backend
 
 # How long mutations are tried.
@@ -248,7 +248,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from forefront.catalog.loaders.gguf_model import GgufModel
-from forefront.catalog.source import ModelSource
+from forefront.catalog.sources.source import ModelSource
 from forefront.catalog.model_cache import ModelCache
 try:
     GgufModel(ModelSource("hostile", Path(sys.argv[1])), ModelCache(Path(sys.argv[2])), exact=False).load()

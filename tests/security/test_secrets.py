@@ -16,7 +16,7 @@ from forefront.gateway.store.database import Database
 from forefront.wire.admin.records import NewKey
 from tests.gateway.conftest import database, database_url  # noqa: F401 - fixtures
 from tests.security.raw import exchange, request
-from tests.support.postgres import new_database
+from tests.support.programs.postgres import new_database
 from tests.support.server import RunningServer, run_server
 
 CANARY = "canary-adopted-key-5150-feedface"

@@ -15,9 +15,9 @@ from forefront.gateway.store.database import Database, open_database
 from forefront.server.sending import send_body as pieces
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin.records import NewKey
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Instant, Nursery
-from tests.support.postgres import new_database
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
+from tests.support.programs.postgres import new_database
 from tests.support.server import RunningServer, run_server
 from torture.client import CHAT, Answer, Client
 

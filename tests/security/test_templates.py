@@ -8,7 +8,7 @@ import pytest
 
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
 from tests.security.errors import check_error
-from tests.support.random_model import CHATML, write_random_gguf
+from tests.support.models.random_model import CHATML, write_random_gguf
 from tests.support.server import run_server
 
 MESSAGES = [{"role": "user", "content": "boom"}]

@@ -20,7 +20,7 @@ from forefront.server.connection.protocol import ProtocolOptions, bounded_protoc
 from tests.cli.settings.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.raw import RawResponse, connection, exchange, read_all, request
-from tests.support.debian import installed
+from tests.support.programs.debian import installed
 from tests.support.server import KEY, RunningServer, run_server
 
 OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")

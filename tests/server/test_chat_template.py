@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import SourceError
-from forefront.catalog.template_override import read_chat_template, template_names
+from forefront.catalog.sources.source import SourceError
+from forefront.catalog.sources.template_override import read_chat_template, template_names
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from tests.support.random_encoder import ENCODERS, write_encoder
-from tests.support.random_model import write_random_gguf
+from tests.support.models.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
 
 QUESTION = {"role": "user", "content": "Hello"}

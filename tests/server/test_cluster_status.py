@@ -11,8 +11,8 @@ from rich.console import Console
 from forefront.cli.live_view.reading import Rates, parse_reading
 from forefront.cli.live_view.screen import Screen
 from forefront.wire.admin.records import ClusterStatus, ServerStatus
-from tests.support.clustered import MODEL, ClusteredInstant
-from tests.support.instant import KEY, Nursery
+from tests.support.backends.clustered import MODEL, ClusteredInstant
+from tests.support.backends.instant import KEY, Nursery
 
 
 @pytest.fixture(scope="module")

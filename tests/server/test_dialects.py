@@ -12,7 +12,7 @@ import httpx
 import jsonschema
 import pytest
 
-from tests.support.dialects import FAMILIES, write_family
+from tests.support.models.dialects import FAMILIES, write_family
 from tests.support.server import RunningServer, run_server
 
 PATH = "/v1/chat/completions"

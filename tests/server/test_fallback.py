@@ -11,10 +11,10 @@ import pytest
 from forefront.cli.settings.sections import Config, PriceSettings
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from tests.support.ports import free_port
-from tests.support.upstream_faults import upstream_faults
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_faults import upstream_faults
 
 HEADER = "x-forefront-served-by"
 SETTINGS = Config(prices={MODEL: PriceSettings(input=1.0, output=1000.0), "dead": PriceSettings(output=1.0)})

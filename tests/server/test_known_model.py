@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from forefront.catalog.known_models import SMOLLM2
+from forefront.catalog.sources.known_models import SMOLLM2
 from tests.support import server as servers
 from tests.support.server import run_server
 

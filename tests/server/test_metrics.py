@@ -20,10 +20,10 @@ from forefront.server.metrics.families import PREFIX
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.admin.records import NewKey
 from forefront.wire.errors import ERRORS
-from tests.support import clustered
-from tests.support.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery
+from tests.support.backends import clustered
+from tests.support.backends.instant import KEY, MODEL, PROMPT, InstantBackend, Nursery
 from tests.support.ports import free_port
-from tests.support.prometheus import Samples, promtool
+from tests.support.programs.prometheus import Samples, promtool
 from tests.support.server import run_server
 
 CHAT = "/v1/chat/completions"

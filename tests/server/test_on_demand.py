@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
+from forefront.catalog.sources.source import BUILT_IN_PATH
 from tests.support.server import KEY, RunningServer, run_server
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from forefront.wire.completions.field_aliases import _ENGINE_ALIASES
 from forefront.wire.completions.format_aliases import FORMAT_ALIASES
-from forefront.wire.completions.other_engines import _ENGINE_ALIASES
 from forefront.wire.completions.reasoning_aliases import REASONING_ALIASES
 from tests.support.server import RunningServer
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from forefront.cli.settings.sections import Config, QueueSettings
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends.instant import KEY, MODEL, Nursery
 
 BODY = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 5}).encode()
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}

@@ -12,8 +12,8 @@ from forefront.cli.settings.sections import Config, RedisSettings
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database
 from forefront.wire.admin.records import Limits, NewKey
-from tests.support.instant import MODEL, Instant, Nursery
-from tests.support.redis import PASSWORD, RedisServer
+from tests.support.backends.instant import MODEL, Instant, Nursery
+from tests.support.programs.redis import PASSWORD, RedisServer
 from tests.support.server import run_server
 from torture.client import Answer, Client
 

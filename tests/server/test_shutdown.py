@@ -18,8 +18,8 @@ from forefront.gateway.store.database import open_database
 from forefront.gateway.store.tables import completions, servers
 from forefront.server import store_calls as off_loop
 from forefront.wire.errors import RequestError
-from tests.support.instant import KEY, MODEL, Instant, Nursery
-from tests.support.postgres import new_database
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
+from tests.support.programs.postgres import new_database
 
 HEADERS = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
 
 from tests.security.errors import check_error
-from tests.support.random_model import CHATML
+from tests.support.models.random_model import CHATML
 from tests.support.server import RunningServer, run_server
 from tests.tokenizer.test_directories import CONFIG, save
 

@@ -12,8 +12,8 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from forefront.cli.serving.tracing import open_tracer
 from forefront.cli.settings.config import Config, ConfigError
 from forefront.cli.settings.sections import TracingSettings
-from tests.support.instant import KEY, MODEL, PROMPT, Nursery
-from tests.support.otlp import Collector, attributes, run_collector
+from tests.support.backends.instant import KEY, MODEL, PROMPT, Nursery
+from tests.support.services.otlp import Collector, attributes, run_collector
 
 CHAT = "/v1/chat/completions"
 SECRET = "a text that only the client knows"

@@ -13,7 +13,7 @@ import httpx
 
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.server.http.parsed_size import parsed_size
-from forefront.tokenizer.gguf import gguf_tokenizer
+from forefront.tokenizer.files.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
 PREFLIGHT: Final = f"{CHAT}/preflight"

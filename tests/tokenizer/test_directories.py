@@ -9,12 +9,12 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from forefront.chat.local.loading import ModelParts
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.hugging_face import hugging_face_tokenizer
-from forefront.tokenizer.load import load_tokenizer
-from forefront.tokenizer.openvino import openvino_tokenizer
-from tests.support.random_model import CHATML
-from tests.support.texts import texts
-from tests.support.vocabularies import CONTROL, USER_DEFINED, Vocabulary, byte_level, raw_merges
+from forefront.tokenizer.files.hugging_face import hugging_face_tokenizer
+from forefront.tokenizer.files.load import load_tokenizer
+from forefront.tokenizer.files.openvino import openvino_tokenizer
+from tests.support.models.random_model import CHATML
+from tests.support.models.texts import texts
+from tests.support.models.vocabularies import CONTROL, USER_DEFINED, Vocabulary, byte_level, raw_merges
 
 PATTERN = r"'s| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 CONFIG = {"bos_token": "<s>", "eos_token": {"content": "<|im_end|>"}, "chat_template": CHATML}

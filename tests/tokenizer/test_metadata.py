@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.gguf import gguf_tokenizer
-from tests.support.llama_cpp_vocabulary import LlamaVocabulary
-from tests.support.vocabularies import Vocabulary, byte_level, metadata_of, scored, unigram, write_vocabulary
+from forefront.tokenizer.files.gguf import gguf_tokenizer
+from tests.support.models.llama_cpp_vocabulary import LlamaVocabulary
+from tests.support.models.vocabularies import Vocabulary, byte_level, metadata_of, scored, unigram, write_vocabulary
 
 Fields = dict[str, Any]
 
@@ -142,3 +142,19 @@ def test_tokens_that_end_an_answer_are_known_by_name(names: list[str], kind: int
     }
     text = "th".join(names)
     assert ours.encode(text) == judge.encode(text)
+
+
+@pytest.mark.parametrize("text", ["<0x41>", "a<0x41>b", "<<0x41>>", "<0x41", "é<0x4a>", "<0x0A> <0xFF>a"])
+def test_the_name_of_a_byte_token_is_text_in_a_unigram_vocabulary_without_a_token_for_its_bracket(text: str) -> None:
+    names = [f"<0x{byte:02X}>" for byte in range(256)]
+    tokens = ["<unk>", "<s>", "</s>", *names, *"▁0x41>ab"]
+    metadata = metadata_of(Vocabulary(tokens, scores=[0.0] * 259 + [-1.0] * 8), "t5", add_space_prefix=False)
+    tokenizer = gguf_tokenizer(metadata)
+    assert b"".join(tokenizer.pieces[token] for token in tokenizer.encode(text)) == text.encode()
+    assert tokenizer.encode("<0x41>") == [3 + ord("<"), *map(tokens.index, "0x41>")]
+
+
+def test_tokens_that_end_a_file_end_an_answer() -> None:
+    """Their ids, under any text."""
+    metadata = metadata_of(scored(), "llama", fim_pad_token_id=400, fim_rep_token_id=401, fim_sep_token_id=402)
+    assert {400, 401, 402} <= gguf_tokenizer(metadata).end_tokens

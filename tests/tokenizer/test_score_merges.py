@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from forefront.tokenizer import sentencepiece
-from forefront.tokenizer.sentencepiece import score_merges
-from forefront.tokenizer.token_table import NORMAL, UNKNOWN, TokenTable
+from forefront.tokenizer.algorithms import sentencepiece
+from forefront.tokenizer.algorithms.sentencepiece import score_merges
+from forefront.tokenizer.vocabulary.token_table import NORMAL, UNKNOWN, TokenTable
 
 
 def test_merges_are_the_same_in_batches_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
-from forefront.tokenizer.gguf import gguf_tokenizer
-from forefront.tokenizer.pretokenizer import find_rule, rule_names
+from forefront.tokenizer.algorithms.pretokenizer import find_rule, rule_names
+from forefront.tokenizer.files.gguf import gguf_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
-from tests.support.texts import texts
-from tests.support.vocabularies import (
+from tests.support.models.texts import texts
+from tests.support.models.vocabularies import (
     CONTROL,
     USER_DEFINED,
     byte_level,

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.load import load_tokenizer, missing_files
-from forefront.tokenizer.sentencepiece_directory import sentencepiece_tokenizer
-from forefront.tokenizer.sentencepiece_model import sentencepiece_metadata
+from forefront.tokenizer.files.load import load_tokenizer, missing_files
+from forefront.tokenizer.files.sentencepiece_directory import sentencepiece_tokenizer
+from forefront.tokenizer.files.sentencepiece_model import sentencepiece_metadata
 
 REFERENCES = Path(__file__).parent / "references"
 EXPECTED = json.loads((REFERENCES / "expected.json").read_text())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from forefront.upstream.upstream_backend import UpstreamBackend
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
 from tests.upstream.backends import open_backend
 
 

@@ -12,8 +12,8 @@ from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
 from forefront.upstream.replica import UpstreamReplica
 from tests.cli.settings.test_config import make_pair
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.upstream_answers import Answer, Close, Forever, whole
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_answers import Answer, Close, Forever, whole
 
 REQUEST = b"GET /v1/models HTTP/1.1\r\nhost: upstream\r\n\r\n"
 

@@ -11,8 +11,8 @@ from forefront.upstream.embeddings import PreparedTexts, read_scores, read_vecto
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import RequestError
-from tests.support.faulty_upstream import FaultyUpstream
-from tests.support.upstream_answers import Answer, ReceivedRequest, whole
+from tests.support.upstreams.faulty_upstream import FaultyUpstream
+from tests.support.upstreams.upstream_answers import Answer, ReceivedRequest, whole
 from tests.upstream.backends import TENANT, open_backend
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from forefront.wire.completions.request import ChatRequest
 from forefront.wire.errors import RequestError
-from tests.support.faulty_upstream import FaultyUpstream
-from tests.support.upstream_faults import SECRET_ADDRESS, UpstreamFault, upstream_faults
+from tests.support.upstreams.faulty_upstream import FaultyUpstream
+from tests.support.upstreams.upstream_faults import SECRET_ADDRESS, UpstreamFault, upstream_faults
 from tests.upstream.backends import Collected, chat, collect, open_backend
 
 # An answer that is no stream is read nonetheless.

@@ -6,9 +6,9 @@ import time
 import httpx
 import pytest
 
-from tests.support.faulty_upstream import run_faulty_upstream
-from tests.support.upstream_answers import DONE, Answer, Hang, ReceivedRequest, stream, well, whole
-from tests.support.upstream_faults import UpstreamFault, upstream_faults
+from tests.support.upstreams.faulty_upstream import run_faulty_upstream
+from tests.support.upstreams.upstream_answers import DONE, Answer, Hang, ReceivedRequest, stream, well, whole
+from tests.support.upstreams.upstream_faults import UpstreamFault, upstream_faults
 
 _PATH = "/chat/completions"
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import xllamacpp
 
-from forefront.catalog.source import BUILT_IN_PATH
+from forefront.catalog.sources.source import BUILT_IN_PATH
 from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.errors import RequestError

@@ -18,10 +18,10 @@ from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.request import ChatRequest
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.instant import KEY, Nursery
-from tests.support.upstream_answers import MODEL
-from tests.support.upstream_faults import SECRET_ADDRESS, upstream_faults
+from tests.support.backends.instant import KEY, Nursery
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_answers import MODEL
+from tests.support.upstreams.upstream_faults import SECRET_ADDRESS, upstream_faults
 
 FAULTS = {name: fault for name, fault in upstream_faults().items() if fault.outcome != "endless"}
 UPSTREAM_KEY = "sk-secret-upstream-key"

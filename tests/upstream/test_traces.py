@@ -10,8 +10,8 @@ from forefront.observability.otel_tracer import OtelTracer
 from forefront.observability.trace_context import received_trace
 from forefront.observability.tracing import RequestTimes
 from forefront.upstream.upstream_backend import UpstreamBackend
-from tests.support.faulty_upstream import FaultyUpstream
-from tests.support.otlp import Collector, run_collector
+from tests.support.services.otlp import Collector, run_collector
+from tests.support.upstreams.faulty_upstream import FaultyUpstream
 from tests.upstream.backends import answer, chat
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

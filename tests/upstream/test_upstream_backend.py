@@ -17,8 +17,8 @@ import pytest
 from forefront.chat.events import ContentDelta
 from forefront.upstream.upstream_backend import UpstreamBackend
 from forefront.wire.errors import RequestError
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.upstream_answers import (
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
+from tests.support.upstreams.upstream_answers import (
     DONE,
     Answer,
     Close,

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import Tab, open_browser, open_tab
-from tests.support.instant import KEY, Instant, Nursery
-from tests.support.node import require_node
-from tests.support.scripted import ScriptedBackend
+from tests.support.backends.instant import KEY, Instant, Nursery
+from tests.support.backends.scripted import ScriptedBackend
+from tests.support.programs.browser import Tab, open_browser, open_tab
+from tests.support.programs.node import require_node
 from tests.support.server import RunningServer
 from tests.web.scenes import SCRIPTS
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Browser, expect
 from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.browser import open_browser, open_tab
-from tests.support.instant import KEY, InstantBackend, Nursery
-from tests.support.node import build_pages
+from tests.support.backends.instant import KEY, InstantBackend, Nursery
+from tests.support.programs.browser import open_browser, open_tab
+from tests.support.programs.node import build_pages
 from tests.web.dashboard_data import fill_ledger, make_keys
 from tests.web.scenes import folder
 

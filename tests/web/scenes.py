@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.scripted import Script
+from tests.support.backends.scripted import Script
 
 RICH: Final = """A **Kalman filter** keeps an estimate and its variance. A measurement moves the estimate by the *gain*:
 

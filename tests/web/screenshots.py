@@ -7,10 +7,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import open_browser, open_tab
-from tests.support.instant import KEY, Nursery
-from tests.support.node import build_pages
-from tests.support.scripted import ScriptedBackend
+from tests.support.backends.instant import KEY, Nursery
+from tests.support.backends.scripted import ScriptedBackend
+from tests.support.programs.browser import open_browser, open_tab
+from tests.support.programs.node import build_pages
 from tests.web.scenes import SCENES, SCRIPTS, folder
 
 WIDTHS = {1440: 900, 900: 900, 390: 844}

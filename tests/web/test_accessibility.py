@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.instant import KEY, Instant
+from tests.support.backends.instant import KEY, Instant
 from tests.web.conftest import OpenTab
 from tests.web.scenes import SCENES, finish
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.instant import KEY, Instant
+from tests.support.backends.instant import KEY, Instant
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
 from tests.web.scenes import WEATHER, ask, body_of, finish, open_settings, send

@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from forefront.cli.settings.config import Config
 from forefront.cli.settings.sections import PriceSettings
 from forefront.upstream.spec import UpstreamSpec
-from tests.support import clustered
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends import clustered
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
 from tests.web.dashboard_data import fill_ledger, make_keys

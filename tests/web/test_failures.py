@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import open_tab
-from tests.support.instant import KEY, Instant, Nursery
-from tests.support.scripted import ScriptedBackend
+from tests.support.backends.instant import KEY, Instant, Nursery
+from tests.support.backends.scripted import ScriptedBackend
+from tests.support.programs.browser import open_tab
 from tests.web.conftest import OpenTab
 from tests.web.scenes import SCRIPTS, ask, body_of, finish, send
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import install, require_node, run
+from tests.support.programs.node import install, require_node, run
 
 WEB = Path(__file__).parents[2] / "web"
 BUILT = Path(__file__).parents[2] / "src" / "forefront" / "server" / "page"

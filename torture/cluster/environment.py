@@ -17,9 +17,9 @@ from forefront.cluster.deployment.local_cluster import LocalCluster, add_node, f
 from forefront.cluster.deployment.ray_environment import ray_environment
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
 from forefront.cluster.protocol.frames import Challenge, FromReplica, Hello, Status, Welcome
-from forefront.cluster.protocol.proof import new_nonce, proof
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
-from forefront.engines.process_tree import descendants
+from forefront.cluster.protocol.secret_proof import new_nonce, proof
+from forefront.managed_engines.process_tree import descendants
 from tests.support.server import KEY, RunningServer, run_server
 from torture.client import Client
 from torture.cluster.streams import MODEL, Stream

@@ -5,9 +5,9 @@ import difflib
 import math
 from collections.abc import Collection, Iterator, Sequence
 
-from forefront.catalog.load_queue import LoadQueue
-from forefront.catalog.loaded_model import Build, LoadedModel, Progress
-from forefront.catalog.served_model import ModelUse, ServedModel
+from forefront.catalog.loading.load_queue import LoadQueue
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, Progress
+from forefront.catalog.loading.served_model import ModelUse, ServedModel
 from forefront.wire.errors import RequestError
 
 __all__ = ["Build", "Catalog", "LoadedModel", "ModelUse", "ServedModel"]

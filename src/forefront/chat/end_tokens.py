@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.tokenizer.special_tokens import known_end_tokens
+from forefront.tokenizer.vocabulary.special_tokens import known_end_tokens
 
 _PROBE: Final = "probe-of-the-end"
 

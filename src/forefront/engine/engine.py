@@ -17,10 +17,10 @@ from forefront.engine.backlog import CAPACITY, Backlog
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.forward import ModelRunner, forward
 from forefront.engine.generation import Generation, Token
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.request import GenerateRequest
 from forefront.engine.sampling.mask_worker import MaskWorker
 from forefront.engine.sampling.sampler import SamplerInput, SamplerOutput, sample
-from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.drafter import Drafter
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk, step_size
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease, LeasedRequest
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import PriceList
 from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.rate_limiter import RateLimiter, rate_limits
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.limits.redis_reservation import LimitedSubject, RedisReservation
+from forefront.gateway.request_lease import Lease, LeasedRequest
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ServerMetrics
 from forefront.observability.tracing import Tracer

@@ -17,6 +17,7 @@ from forefront.graph.packing.pack import Rounding
 from forefront.graph.packing.weight_file import WeightFile
 from forefront.graph.packing.weights import Weights
 from forefront.graph.pooling import pooling_of
+from forefront.graph.setting_check import unsupported_setting
 from forefront.graph.settings import Settings
 
 T = TypeVar("T")
@@ -51,13 +52,20 @@ def makes_embeddings(settings: Settings) -> bool:
 
 
 def find_family(settings: Settings) -> type[Decoder]:
-    """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported one."""
+    """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported one, and for settings that
+    change results and that the builder does not compute."""
     family = ARCHITECTURES.get(settings.architecture) or ENCODERS.get(settings.architecture)
     if family is None:
         known = ", ".join(sorted([*ARCHITECTURES, *ENCODERS]))
         raise ModelFileError(
             f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
             "Another engine may be able to serve it"
+        )
+    reason = unsupported_setting(settings, family, embeds=makes_embeddings(settings))
+    if reason is not None:
+        name = settings.architecture[:40]
+        raise ModelFileError(
+            f"it {reason}, which is not supported for its architecture {name!r}. Another engine may be able to serve it"
         )
     return family
 

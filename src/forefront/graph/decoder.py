@@ -69,6 +69,8 @@ class Decoder:
     # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
     # which do. 0: none does.
     window_period: ClassVar[int] = 0
+    # Settings that change results, beyond those that every family computes.
+    further_settings: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         self.settings, self.weights = settings, weights

@@ -63,7 +63,7 @@ def read_frequencies(settings: Settings, weights: Weights, width: int) -> Freque
 def _pair_factors(settings: Settings, weights: Weights, width: int) -> Floats | None:
     """The divisor of each pair's frequency. Of longrope's two sets, the one for the whole context of the model."""
     names = ["rope_freqs.weight"]
-    original = settings.integer("rope.scaling.original_context_length", 0)
+    original = settings.integer("rope.scaling.original_context_length", settings.context_length)
     if weights.has("rope_factors_long.weight"):
         names = ["rope_factors_long.weight" if settings.context_length > original else "rope_factors_short.weight"]
     factors = weights.optional_vector(names[0], width // 2)

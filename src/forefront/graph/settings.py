@@ -1,23 +1,39 @@
 """The metadata of a model's architecture, read with checks."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
 
 _LARGEST = 1 << 31
+# Settings that files have without the architecture's name.
+_UNPREFIXED: Final = ("xielu.",)
+# Ollama's converter has other names for these.
+_ALIASES: Final = {
+    "rope.global.freq_base": "rope.freq_base",
+    "rope.local.freq_base": "rope.freq_base_swa",
+    "rope.scaling.beta_fast": "rope.scaling.yarn_beta_fast",
+    "rope.scaling.beta_slow": "rope.scaling.yarn_beta_slow",
+    "rope.scaling.extrapolation_factor": "rope.scaling.yarn_ext_factor",
+}
 
 
 class Settings:
-    """Metadata under `{architecture}.`, by the rest of its key. Everything raises `ModelFileError`."""
+    """Metadata under `{architecture}.`, by the rest of their keys. Everything raises `ModelFileError`."""
 
     def __init__(self, metadata: Mapping[str, Any]) -> None:
-        self._metadata = metadata
         architecture = metadata.get("general.architecture")
         if not isinstance(architecture, str) or not architecture.isprintable():
             raise ModelFileError("its metadata does not name an architecture (general.architecture)")
         self.architecture = architecture
+        start = f"{architecture[:40]}."
+        found = {
+            key.removeprefix(start): value for key, value in metadata.items() if key.startswith((start, *_UNPREFIXED))
+        }
+        self._values = {_ALIASES[key]: value for key, value in found.items() if key in _ALIASES} | {
+            key: value for key, value in found.items() if key not in _ALIASES
+        }
 
     @property
     def context_length(self) -> int:
@@ -34,11 +50,28 @@ class Settings:
 
     def has(self, key: str) -> bool:
         """Whether there is such a value."""
-        return self._value(key) is not None
+        return self.get(key) is not None
+
+    def get(self, key: str) -> Any:
+        """The value as it is; None if there is none."""
+        return self._values.get(key)
+
+    def numbers_per_layer(self, key: str, layers: int) -> list[float]:
+        """A finite number for each layer: one for all in the file, or a list."""
+        values = self.get(key)
+        if not isinstance(values, list):
+            return [self.number(key)] * layers
+        if len(values) < layers or not all(type(n) in (int, float) and abs(n) < math.inf for n in values):
+            raise self._unusable(key, values)
+        return [float(n) for n in values[:layers]]
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """All keys and values."""
+        yield from self._values.items()
 
     def integer(self, key: str, default: int | None = None, at_least: int = 0) -> int:
         """A whole number; without a default it must be there."""
-        value = self._value(key)
+        value = self.get(key)
         value = default if value is None else value
         if value is None:
             raise ModelFileError(f"its metadata has no {self._full(key)}")
@@ -48,7 +81,7 @@ class Settings:
 
     def number(self, key: str, default: float | None = None, at_least: float = -math.inf) -> float:
         """A finite number; without a default it must be there."""
-        value = self._value(key)
+        value = self.get(key)
         value = default if value is None else value
         if value is None:
             raise ModelFileError(f"its metadata has no {self._full(key)}")
@@ -58,7 +91,7 @@ class Settings:
 
     def flag(self, key: str, default: bool) -> bool:
         """True or False."""
-        value = self._value(key)
+        value = self.get(key)
         value = default if value is None else value
         if not isinstance(value, bool):
             raise self._unusable(key, value)
@@ -66,34 +99,31 @@ class Settings:
 
     def is_list(self, key: str) -> bool:
         """Whether the value is a list."""
-        return isinstance(self._value(key), list)
+        return isinstance(self.get(key), list)
 
     def text(self, key: str, default: str) -> str:
         """A string."""
-        value = self._value(key)
+        value = self.get(key)
         if value is not None and not isinstance(value, str):
             raise self._unusable(key, value)
         return default if value is None else value
 
     def texts(self, key: str) -> list[str]:
         """A list of strings, empty if there is none."""
-        value = self._value(key)
+        value = self.get(key)
         return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
     def per_layer(self, key: str, layers: int, default: int | None = None) -> list[int]:
         """A whole number for each layer: one for all in the file, or a list."""
-        value = self._value(key)
+        value = self.get(key)
         if not isinstance(value, list):
             return [self.integer(key, default)] * layers
         if len(value) < layers or not all(isinstance(n, int) and 0 <= n < _LARGEST for n in value):
             raise self._unusable(key, value)
         return [int(n) for n in value[:layers]]
 
-    def _value(self, key: str) -> Any:
-        return self._metadata.get(self._full(key))
-
     def _full(self, key: str) -> str:
-        return f"{self.architecture[:40]}.{key}"
+        return key if key.startswith(_UNPREFIXED) else f"{self.architecture[:40]}.{key}"
 
     def _unusable(self, key: str, value: object) -> ModelFileError:
         return ModelFileError(f"its metadata has the unusable value {repr(value)[:40]} for {self._full(key)}")

@@ -23,7 +23,7 @@ from forefront.server.http.api_conventions import Conventions
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.key_watch import KeyWatch
+from forefront.server.key_revocation import KeyRevocation
 from forefront.server.messages.api import COUNT_TOKENS, MESSAGES, MESSAGES_CONVENTIONS
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
@@ -33,20 +33,20 @@ from forefront.server.middleware.request_id import RequestIdMiddleware
 from forefront.server.responses.api import INPUT_TOKENS, ResponsesEndpoint
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.conversations import ConversationRoutes
-from forefront.server.responses.counted_routes import CountedRoutes
+from forefront.server.responses.rate_limited_routes import RateLimitedRoutes
 from forefront.server.responses.routes import StoredResponseRoutes
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.admin import AdminRoutes
-from forefront.server.routes.admin_history import HistoryRoutes
-from forefront.server.routes.admin_models import ReloadSettings, model_routes, no_reload
+from forefront.server.routes.admin.admin_routes import AdminRoutes
+from forefront.server.routes.admin.history import HistoryRoutes
+from forefront.server.routes.admin.models import ReloadSettings, model_routes, no_reload
 from forefront.server.routes.cancel import make_cancel
 from forefront.server.routes.completions import CHAT, TEXT, CompletionsEndpoint, CompletionService
-from forefront.server.routes.documentation import documentation_routes
 from forefront.server.routes.embeddings import EMBEDDINGS, RERANK, EmbeddingsEndpoint
-from forefront.server.routes.health import health, make_ready
-from forefront.server.routes.metrics import make_metrics
 from forefront.server.routes.models import make_list_models, make_retrieve_model
-from forefront.server.routes.pages import load_pages
+from forefront.server.routes.monitoring.health import health, make_ready
+from forefront.server.routes.monitoring.metrics import make_metrics
+from forefront.server.routes.pages.openapi import documentation_routes
+from forefront.server.routes.pages.web_pages import load_pages
 from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.server.routes.tokens import DETOKENIZE, TOKENIZE, TokensEndpoint
 from forefront.server.routes.usage import make_completion_usage
@@ -90,9 +90,9 @@ def build_app(
     """The application, open to web pages of `cors_origins` too. `workers` parse large bodies."""
     catalog, gateway, runs = services.catalog, services.gateway, runs or SharedRuns()
     sources = MetricSources(catalog, gateway.metrics, gateway.ledger, body_memory or BodyMemory())
-    service = CompletionService(catalog, gateway, workers, key_watch=KeyWatch(services.key_cache))
+    service = CompletionService(catalog, gateway, workers, key_revocation=KeyRevocation(services.key_cache))
     background = BackgroundRuns(service, services.responses, runs)
-    counted = CountedRoutes(service, gateway)
+    counted = RateLimitedRoutes(service, gateway)
     completions = _completion_endpoints(services, service, background, workers)
 
     def idempotent(endpoint: ASGIApp) -> ASGIApp:
@@ -118,7 +118,7 @@ def build_app(
             Route("/v1/detokenize", TokensEndpoint(DETOKENIZE, catalog, gateway, workers), methods=["POST"]),
             Route("/v1/models", make_list_models(catalog)),
             Route("/v1/models/{id:path}", make_retrieve_model(catalog)),
-            Route("/v1/usage/{id}", make_completion_usage(services.usage)),
+            Route("/v1/usage/{id}", counted.plain(make_completion_usage(services.usage))),
             *admin.routes(),
             *history.routes(),
             *model_routes(catalog, services.reload),
@@ -145,7 +145,7 @@ def _completion_endpoints(
     return {
         "/v1/chat/completions": CompletionsEndpoint(CHAT, service),
         "/v1/completions": CompletionsEndpoint(TEXT, service),
-        "/v1/responses": ResponsesEndpoint(service, services.responses, background),
+        "/v1/responses": ResponsesEndpoint(service, services.responses, background, gateway),
         "/v1/messages": CompletionsEndpoint(MESSAGES, service),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),

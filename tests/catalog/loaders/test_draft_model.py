@@ -7,15 +7,15 @@ import pytest
 
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.model_settings import ModelSettings, find_conflict
-from forefront.catalog.source import BUILT_IN_PATH, ModelSource, SourceError
+from forefront.catalog.sources.model_settings import ModelSettings, find_conflict
+from forefront.catalog.sources.source import BUILT_IN_PATH, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import list_models
 from forefront.engine.request import GenerateRequest, SamplingParams
 from tests.engine.engines import prompt
-from tests.support.loaded import Silent
+from tests.support.models.loaded import Silent
 
 OPTIONS = ModelOptions(contexts=4)
 

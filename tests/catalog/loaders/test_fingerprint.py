@@ -10,10 +10,10 @@ import pytest
 from forefront.catalog.catalog import LoadedModel
 from forefront.catalog.loaders import local_loader as loading
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from tests.support.loaded import Silent
-from tests.support.random_model import CHATML, write_random_gguf
+from tests.support.models.loaded import Silent
+from tests.support.models.random_model import CHATML, write_random_gguf
 
 OPTIONS = ModelOptions(contexts=1)
 

@@ -10,10 +10,10 @@ import pytest
 
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import PACKING
-from tests.support.random_model import write_random_gguf
+from tests.support.models.random_model import write_random_gguf
 
 
 def opened(path: Path, home: Path, *, exact: bool = False) -> GgufModel:

@@ -9,11 +9,11 @@ from tokenizers import Tokenizer
 from forefront.catalog.loaders.hf_model import HfModel
 from forefront.catalog.loaders.local_loader import load
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError, parse_source
+from forefront.catalog.sources.source import ModelSource, SourceError, parse_source
 from forefront.chat.local.loading import ModelOptions
-from tests.support.hf_directory import write_directory
-from tests.support.loaded import Silent
-from tests.support.random_decoder import CONTEXT, VOCABULARY
+from tests.support.models.hf_directory import write_directory
+from tests.support.models.loaded import Silent
+from tests.support.models.random_decoder import CONTEXT, VOCABULARY
 
 REFERENCES = Path(__file__).parents[2] / "tokenizer" / "references"
 

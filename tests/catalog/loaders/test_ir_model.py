@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forefront.catalog.loaders.ir_model import load_ir, read_facts
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import LoadError, ModelParts, load_backend
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput

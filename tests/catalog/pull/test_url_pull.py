@@ -9,10 +9,10 @@ import pytest
 
 from forefront.catalog.pull import transfer
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.reference import UrlReference, parse_reference
-from forefront.catalog.source import SourceError
-from tests.support.hub import Hub, Repository, run_hub
+from forefront.catalog.sources.reference import UrlReference, parse_reference
+from forefront.catalog.sources.source import SourceError
 from tests.support.recorded_display import RecordedDisplay
+from tests.support.services.hub import Hub, Repository, run_hub
 
 CONTENT = os.urandom(2_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

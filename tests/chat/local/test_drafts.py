@@ -14,7 +14,7 @@ from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.engine import Engine
 from forefront.fairness.tenant import NO_TENANT
 from forefront.wire.completions.request import CompletionRequest
-from tests.support.loaded import load_parts
+from tests.support.models.loaded import load_parts
 
 LENGTH, ANSWER = 200, 96
 

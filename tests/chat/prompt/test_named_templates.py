@@ -9,8 +9,8 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import template_messages
 from forefront.chat.prompt.template_style import find_template_style
 from forefront.chat.tools.format_detection import find_tool_format
-from forefront.tokenizer.gguf import setting_template
-from forefront.tokenizer.named_templates import joined_template
+from forefront.tokenizer.files.gguf import setting_template
+from forefront.tokenizer.files.named_templates import joined_template
 from forefront.wire.completions.message import Message
 
 PLAIN = "{% for m in messages %}\n{{ m.role }}: {{ m.content }}\n{% endfor %}\n"

@@ -11,7 +11,7 @@ import termios
 import time
 from pathlib import Path
 
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.support.backends.instant import KEY, MODEL, Nursery
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from forefront.catalog.loaders.local_loader import read_text
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError
+from forefront.catalog.sources.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.loaders import cluster_models
@@ -26,7 +26,7 @@ from forefront.cluster.backend.cluster_loader import ClusterAccess
 from forefront.cluster.backend.generation_dispatcher import RemoteLimits
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
 from tests.engine.embedding.test_ir_graph import write_ir
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 
 
 def load(folder: Path, text: str) -> Config:

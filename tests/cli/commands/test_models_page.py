@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
+from forefront.catalog.sources.source import BUILT_IN_PATH
 from forefront.cli.settings.config import load_config
 from tests.cli.commands.test_pull import complete, forefront, variables
-from tests.support.hf_directory import write_directory
-from tests.support.hub import Hub, Repository, run_hub
+from tests.support.models.hf_directory import write_directory
 from tests.support.server import run_server
+from tests.support.services.hub import Hub, Repository, run_hub
 
 PAGE = Path("docs/models.md").read_text()
 

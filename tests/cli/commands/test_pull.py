@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.source import BUILT_IN_PATH
-from tests.support.hf_directory import write_directory
-from tests.support.hub import Hub, Repository, run_hub
+from forefront.catalog.sources.source import BUILT_IN_PATH
+from tests.support.models.hf_directory import write_directory
 from tests.support.server import RunningServer, run_server
+from tests.support.services.hub import Hub, Repository, run_hub
 
 MINI, TINY = "hf:owner/mini:Q8_0", "hf:owner/tiny"
 LARGE = os.urandom(3_000_000)

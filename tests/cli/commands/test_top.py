@@ -19,7 +19,7 @@ from forefront.cli.commands.top import Window, read_server
 from forefront.cli.live_view.reading import parse_reading, rates
 from forefront.cli.live_view.screen import sparkline
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.speed import measure_speed
-from tests.support.loaded import build
-from tests.support.random_model import write_random_gguf
+from tests.support.models.loaded import build
+from tests.support.models.random_model import write_random_gguf
 
 
 def forefront(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

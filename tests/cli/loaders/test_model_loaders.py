@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.model_settings import ModelSettings
+from forefront.catalog.sources.model_settings import ModelSettings
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.loaders.model_loaders import make_model
 from forefront.cli.settings.model_list import list_models

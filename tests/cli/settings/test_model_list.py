@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from forefront.catalog.model_settings import ModelSettings, parse_keep
-from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, SourceError
+from forefront.catalog.sources.model_settings import ModelSettings, parse_keep
+from forefront.catalog.sources.source import BUILT_IN_NAME, BUILT_IN_PATH, SourceError
 from forefront.chat.local.loading import ModelOptions
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import list_models

@@ -21,7 +21,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
 from tests.cluster.replicas import OPTIONS, Replica, spec_of
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 
 TENANT = Tenant("project")
 Start = Callable[..., Replica]

@@ -7,13 +7,13 @@ from unittest import mock
 import msgspec
 import pytest
 
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import EngineParts
 from forefront.cluster.replica.running_replica import load_replica
 from forefront.engine.request import GenerateRequest, SamplingParams
 from tests.cluster.replicas import OPTIONS, spec_of
 from tests.engine.engines import prompt, tokens_of
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 
 VARIED = SamplingParams(temperature=0, frequency_penalty=1.0)
 

@@ -12,7 +12,7 @@ from forefront.engine.request import GenerateRequest
 from forefront.observability.trace_context import received_trace
 from tests.cluster.replicas import Replica, engine_on, spec_of
 from tests.engine.engines import GREEDY, collect, prompt
-from tests.support.otlp import Collector, attributes, run_collector
+from tests.support.services.otlp import Collector, attributes, run_collector
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

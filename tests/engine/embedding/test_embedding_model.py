@@ -15,9 +15,9 @@ from forefront.engine.model.model import ModelOptions
 from forefront.graph.build import build_embedding_graph
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
-from tests.support.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
-from tests.support.random_decoder import VOCABULARY
-from tests.support.random_encoder import ENCODERS, RANK, EncoderFamily, write_encoder
+from tests.support.models.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
+from tests.support.models.random_decoder import VOCABULARY
+from tests.support.models.random_encoder import ENCODERS, RANK, EncoderFamily, write_encoder
 
 LENGTHS = (5, 17, 33, 64, 3)
 _POOLINGS = {1: "MEAN", 2: "CLS", 3: "LAST", 4: "RANK"}

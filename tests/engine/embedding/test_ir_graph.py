@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from forefront.catalog.loaders.ir_model import load_ir
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import EmbeddingParts
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
 from forefront.engine.model.model import ModelOptions

@@ -10,7 +10,8 @@ def test_importing_the_engine_opens_no_connection_and_leaves_no_files(tmp_path: 
         "import socket\n"
         "def refuse(*a, **k): raise SystemExit('a connection was tried')\n"
         "socket.socket.connect = refuse\n"
-        "import forefront.tokenizer.openvino, forefront.catalog.loaders.gguf_model, forefront.engine.model.model\n"
+        "import forefront.tokenizer.files.openvino\n"
+        "import forefront.catalog.loaders.gguf_model, forefront.engine.model.model\n"
         "import openvino, openvino_genai\n"
     )
     command = [sys.executable, "-c", program]

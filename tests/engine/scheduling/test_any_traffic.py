@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.engine.scheduling.block_pool import BlockPool
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.fairness.shares import fair_shares

@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 
 from forefront.engine.generation import Token
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.request import ResumedOutput
-from forefront.engine.scheduling.block_pool import BlockPool
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence

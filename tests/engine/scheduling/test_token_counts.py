@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.engine.scheduling.block_table import BlockTable
+from forefront.engine.kv_blocks.block_table import BlockTable
 from forefront.engine.scheduling.token_counts import TokenCounts
 
 tokens = st.lists(st.integers(0, 300), max_size=400)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.engine.scheduling.draft_price import draft_price, usual_price
+from forefront.engine.scheduling.draft_cost import draft_cost, usual_cost
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 from forefront.engine.speculation.draft_length import MAX_DRAFT, DraftLength
 
@@ -14,7 +14,7 @@ from forefront.engine.speculation.draft_length import MAX_DRAFT, DraftLength
 def outcome(acceptance: float, sequences: int, tokens: int, expectation: float, seed: int) -> tuple[float, int]:
     """The cost of drafts less what they saved, in output tokens, and the length of the last draft. Each draft token is
     right with probability `acceptance`."""
-    chance, length, price = random.Random(seed), DraftLength(), usual_price(sequences)
+    chance, length, price = random.Random(seed), DraftLength(), usual_cost(sequences)
     made, loss, last = 0, 0.0, 0
     while made < tokens:
         last = count = length.choose(expectation, price, 64)
@@ -44,14 +44,14 @@ def test_right_drafts_grow(sequences: int, least: int) -> None:
 
 
 def test_a_draft_is_shorter_where_it_costs_more() -> None:
-    lengths = [DraftLength().choose(0.8, usual_price(sequences), 64) for sequences in (1, 2, 4, 8, 16, 32, 64)]
+    lengths = [DraftLength().choose(0.8, usual_cost(sequences), 64) for sequences in (1, 2, 4, 8, 16, 32, 64)]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[0] >= 8
     assert lengths[-1] <= 1
 
 
 def test_a_failure_shortens_the_next_draft() -> None:
-    length, price = DraftLength(), usual_price(1)
+    length, price = DraftLength(), usual_cost(1)
     for _ in range(4):
         length.verified(length.choose(0.6, price, 64), 3)
     before = length.choose(0.6, price, 64)
@@ -64,8 +64,8 @@ def test_a_failure_shortens_the_next_draft() -> None:
 )
 def test_the_price_follows_measured_steps_within_bounds(token_seconds: float, least: float, most: float) -> None:
     cost = StepCost()
-    assert draft_price(StepSize(1, 100), cost) == usual_price(1)
+    assert draft_cost(StepSize(1, 100), cost) == usual_cost(1)
     for n in range(200):
         tokens = n % 8
         cost.record(StepSize(1, 100, tokens, 100 * tokens), 0.05 + token_seconds * tokens)
-    assert least <= draft_price(StepSize(1, 100), cost) <= most
+    assert least <= draft_cost(StepSize(1, 100), cost) <= most

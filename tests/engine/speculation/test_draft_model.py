@@ -14,8 +14,8 @@ from forefront.engine.speculation import draft_model
 from forefront.engine.speculation.draft_model import DraftModelDrafter
 from tests.engine.engines import CONTEXT, EXACT, collect, prompt, until_idle
 from tests.engine.test_speculation import Part, answers
-from tests.support.loaded import load_parts
-from tests.support.random_model import write_random_gguf
+from tests.support.models.loaded import load_parts
+from tests.support.models.random_model import write_random_gguf
 
 SAMPLINGS = (
     SamplingParams(temperature=0),

@@ -2,7 +2,7 @@
 
 import random
 
-from forefront.engine.scheduling.block_pool import BlockPool
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence

@@ -18,7 +18,7 @@ from forefront.engine.generation import Token
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.engine.scheduling.drafter import Drafter
-from forefront.engine.speculation.choice import create_drafter
+from forefront.engine.speculation.drafter_factory import create_drafter
 from forefront.engine.speculation.forced_tokens import ForcedTokensDrafter
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
 from tests.engine.engines import EXACT, collect, until_idle

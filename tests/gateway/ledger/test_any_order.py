@@ -22,17 +22,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from forefront.gateway import lease as lease_module
+from forefront.gateway import request_lease as lease_module
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease
 from forefront.gateway.ledger import budget_transaction as transaction_module
 from forefront.gateway.ledger import ledger as ledger_module
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import Price, PriceList
-from forefront.gateway.store import liveness
+from forefront.gateway.request_lease import Lease
+from forefront.gateway.store import server_heartbeats as liveness
 from forefront.gateway.store.database import StoreError, open_database
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage
 from forefront.wire.admin.records import Budget, Key, NewKey, ProjectSettings

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.store.database import Database, open_database
-from forefront.gateway.store.liveness import send_heartbeat
+from forefront.gateway.store.server_heartbeats import send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, servers
 from forefront.wire.admin.records import Budget, NewKey, ProjectSettings
 from forefront.wire.errors import ERRORS, RequestError

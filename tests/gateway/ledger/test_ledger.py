@@ -18,9 +18,9 @@ from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetLease
 from forefront.gateway.ledger.budget_transaction import BudgetTransaction
 from forefront.gateway.ledger.pricing import Price
 from forefront.gateway.ledger.settlement import write_rows
-from forefront.gateway.store import liveness
+from forefront.gateway.store import server_heartbeats as liveness
 from forefront.gateway.store.database import Database, open_database
-from forefront.gateway.store.liveness import Liveness, send_heartbeat
+from forefront.gateway.store.server_heartbeats import ServerHeartbeats, send_heartbeat
 from forefront.gateway.store.tables import budget_leases, completions, daily_usage, monthly_usage, servers
 from forefront.server.http.error_response import error_headers
 from forefront.wire.admin.parse import ReportQuery
@@ -344,9 +344,9 @@ async def test_processes_are_looked_up_on_their_own_machine_only(
     monkeypatch.setattr(liveness, "_process_exists", lambda _pid: False)
     with monkeypatch.context() as patch, database.write() as connection:
         patch.setattr(liveness, "_BOOT_ID", boot)
-        send_heartbeat(connection, "theirs", Liveness())
+        send_heartbeat(connection, "theirs", ServerHeartbeats())
     with database.write() as connection:
-        send_heartbeat(connection, "ours", Liveness())
+        send_heartbeat(connection, "ours", ServerHeartbeats())
     assert count(database, servers) == 2
 
 

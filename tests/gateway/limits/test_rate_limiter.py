@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forefront.gateway.lease import Lease
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
+from forefront.gateway.request_lease import Lease
 from forefront.gateway.store.database import open_database
 from forefront.server.http.error_response import error_headers, rate_limit_headers
 from forefront.wire.admin.records import Limits, NewKey, ProjectSettings

@@ -20,7 +20,7 @@ from forefront.server.http.error_response import error_headers, rate_limit_heade
 from forefront.wire.admin.records import Limits, NewKey, ProjectSettings
 from forefront.wire.errors import RequestError
 from tests.gateway.helpers import GatewayFixture, answer, open_gateway
-from tests.support.redis import PASSWORD, RedisServer
+from tests.support.programs.redis import PASSWORD, RedisServer
 
 
 @pytest.fixture
@@ -338,3 +338,18 @@ async def test_requests_that_run_no_model_count_on_every_server_and_take_no_slot
                 await two.gateway.count_request(principal)
             assert error_headers(caught.value)["x-ratelimit-remaining-requests"] == "0"
             await lease.settle("completed", "stop")
+
+
+async def test_a_request_that_fails_before_its_size_is_known_counts(store: Database, redis_server: RedisServer) -> None:
+    """Its preparation was work. The next ones are refused before theirs once the limit is known to be reached."""
+    async with two_desks(store, redis_server) as (one, two):
+        principal = await one.principal(NewKey(name="one", limits=Limits(requests_per_minute=2, concurrency=1)))
+        async with asyncio.timeout(30):
+            message = ""
+            while "2 requests per minute" not in message:
+                with pytest.raises(RequestError) as caught, one.gateway.admit(principal, "m", "a"):
+                    raise RequestError("invalid_value", "no prompt")
+                message = caught.value.message
+                await asyncio.sleep(0.01)
+        with pytest.raises(RequestError, match="2 requests per minute"):
+            await two.gateway.count_request(principal)

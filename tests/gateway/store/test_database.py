@@ -16,9 +16,9 @@ from alembic.runtime.migration import MigrationContext
 from forefront.gateway.store import database as database_module
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import MIGRATIONS, Database, StoreError, open_database
-from forefront.gateway.store.liveness import Liveness, remove_server, send_heartbeat
+from forefront.gateway.store.server_heartbeats import ServerHeartbeats, remove_server, send_heartbeat
 from forefront.gateway.store.tables import budget_leases, daily_usage, metadata, servers
-from tests.support.postgres import new_database
+from tests.support.programs.postgres import new_database
 
 
 def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
@@ -67,7 +67,7 @@ def add_servers(database: Database, *added: tuple[str, int, float]) -> None:
 def this_host(database: Database) -> str:
     """The host name that this machine's servers register."""
     with database.write() as connection:
-        send_heartbeat(connection, "temporary", Liveness())
+        send_heartbeat(connection, "temporary", ServerHeartbeats())
         host = connection.execute(sa.select(servers.c.host)).scalar_one()
         remove_server(connection, "temporary")
     return str(host)

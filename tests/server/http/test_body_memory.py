@@ -14,8 +14,8 @@ from forefront.server.http.body import MAX_BODY
 from forefront.server.http.body_memory import BodyMemory, RequestMemory
 from forefront.server.http.error_response import error_headers
 from forefront.wire.errors import ERRORS, RequestError
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer, run_server
 from torture.client import Client
 

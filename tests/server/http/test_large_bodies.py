@@ -18,8 +18,8 @@ from forefront.server.http.request_context import request_context
 from forefront.server.idempotency import idempotency_key as idempotency_module
 from forefront.server.idempotency.idempotency_key import Idempotency
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.routes import admin as admin_module
-from forefront.server.routes.admin import AdminRoutes
+from forefront.server.routes.admin import admin_routes as admin_module
+from forefront.server.routes.admin.admin_routes import AdminRoutes
 from forefront.wire.errors import RequestError
 from tests.server.request_scope import authenticate_as
 

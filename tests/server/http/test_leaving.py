@@ -26,7 +26,7 @@ from forefront.server.routes.completions import CHAT, CompletionsEndpoint, Compl
 from forefront.server.routes.preflight import CHAT_PREFLIGHT, PreflightEndpoint
 from forefront.wire.completions.request import ChatRequest
 from tests.server.request_scope import authenticate_as
-from tests.support.instant import KEY, MODEL, InstantBackend
+from tests.support.backends.instant import KEY, MODEL, InstantBackend
 
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2}
 

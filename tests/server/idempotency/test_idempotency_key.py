@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.routes.test_admin import make_key
+from tests.server.routes.admin.test_admin_routes import make_key
 from tests.support.server import RunningServer, run_server
 
 CHAT = "/v1/chat/completions"

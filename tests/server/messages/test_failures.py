@@ -7,8 +7,8 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.support.instant import KEY, Nursery
-from tests.support.scripted import Script, ScriptedBackend
+from tests.support.backends.instant import KEY, Nursery
+from tests.support.backends.scripted import Script, ScriptedBackend
 
 SCRIPTS = {"late": Script("Hello", failure="engine_failed"), "early": Script(failure="overloaded")}
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from forefront.cli.settings.config import Config
-from tests.support.instant import KEY, Instant, Nursery
+from tests.support.backends.instant import KEY, Instant, Nursery
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.server.sending.test_resumed_streams import wait_for_usage
-from tests.support.instant import KEY, MODEL, Instant, Nursery
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
 
 def create(client: Any, tokens: int, **fields: Any) -> Any:

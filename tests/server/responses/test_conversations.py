@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.server.responses.test_stored import create, error, neighbour
-from tests.support.instant import MODEL
+from tests.support.backends.instant import MODEL
 from tests.support.server import RunningServer
 
 __all__ = ["neighbour"]

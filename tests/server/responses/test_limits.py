@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Instant
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Instant
 from tests.support.server import RunningServer
 
 ITEM = {"type": "message", "role": "user", "content": "Hello"}
@@ -72,3 +72,4 @@ def test_a_running_response_is_read_and_cancelled_by_a_key_of_one_slot(slow_serv
         made = admin.post("/v1/responses", json=body).json()["id"]
         assert [call(admin, "GET", f"/v1/responses/{made}")[0] for _ in range(3)] == [200, 200, 429]
         assert call(admin, "POST", f"/v1/responses/{made}/cancel") == (200, None)
+        assert call(admin, "POST", f"/v1/responses/{made}/cancel")[0] == 429

@@ -8,8 +8,8 @@ import openai
 import pytest
 
 from forefront.upstream.spec import UpstreamSpec
-from tests.support.faulty_upstream import FaultyUpstream, run_faulty_upstream
-from tests.support.instant import KEY, Nursery
+from tests.support.backends.instant import KEY, Nursery
+from tests.support.upstreams.faulty_upstream import FaultyUpstream, run_faulty_upstream
 
 IMAGE: dict[str, Any] = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
 SOUND: dict[str, Any] = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}

@@ -6,8 +6,8 @@ import pytest
 
 from forefront import AsyncForefrontClient, ForefrontClient, NotFoundError
 from forefront.wire.responses.events import OutputTextDelta, ResponseIncomplete
-from tests.support.cutting_proxy import cutting_proxy
-from tests.support.instant import KEY, MODEL, Instant
+from tests.support.backends.instant import KEY, MODEL, Instant
+from tests.support.services.cutting_proxy import cutting_proxy
 
 
 def test_a_cut_stream_goes_on(slow_server: Instant) -> None:

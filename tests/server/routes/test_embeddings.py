@@ -10,9 +10,9 @@ import openai
 import pytest
 
 from forefront.graph.gguf.gguf_file import GgufFile
-from tests.support.hf_directory import write_tokenizer
-from tests.support.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
-from tests.support.random_encoder import ENCODERS, write_encoder
+from tests.support.models.hf_directory import write_tokenizer
+from tests.support.models.hf_encoder import CHECKPOINTS, write_encoder_checkpoint
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.server import RunningServer, run_server
 
 MODELS = {"mean": "nomic-bert", "last": "qwen3", "rank": "bert, rank", "answers": "qwen3, yes and no"}

@@ -6,8 +6,8 @@ import pytest
 
 from tests.server.routes import test_embeddings
 from tests.server.routes.test_embeddings import encoders as upstream_encoders
-from tests.support.front_server import run_in_front_of
 from tests.support.server import RunningServer
+from tests.support.upstreams.front_server import run_in_front_of
 
 __all__ = ["upstream_encoders"]
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.server.routes.completions import CHAT, CompletionsEndpoint, CompletionService
 from forefront.wire.errors import RequestError
-from tests.catalog.test_load_queue import Loader, Memory, until
+from tests.catalog.loading.test_load_queue import Loader, Memory, until
 from tests.server.http.test_leaving import BODY, Connection, office
-from tests.support.instant import MODEL
+from tests.support.backends.instant import MODEL
 
 
 class Waiting:

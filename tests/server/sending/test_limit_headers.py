@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from forefront.cli.settings.config import Config, ServerSettings
-from tests.server.routes.test_admin import make_key
-from tests.support.instant import KEY, MODEL, Nursery
+from tests.server.routes.admin.test_admin_routes import make_key
+from tests.support.backends.instant import KEY, MODEL, Nursery
 from tests.support.server import RunningServer
 
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "logit_bias": {"2": -100}}

@@ -11,10 +11,10 @@ import pytest
 
 from forefront import APIConnectionError, AsyncForefrontClient, ConflictError, ForefrontClient, NotFoundError
 from forefront.cli.settings.config import Config
-from tests.support.cutting_proxy import cutting_proxy
-from tests.support.instant import KEY, MODEL, Instant, Nursery
-from tests.support.node import run
+from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 from tests.support.pauses import without_pauses
+from tests.support.programs.node import run
+from tests.support.services.cutting_proxy import cutting_proxy
 
 TOKENS = 40
 BODY: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "stream": True}

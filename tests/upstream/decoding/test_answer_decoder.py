@@ -13,7 +13,7 @@ from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunk
 from forefront.upstream.decoding.usage import UpstreamUsage, read_usage, read_usages
 from forefront.upstream.error_mapping import read_error
 from forefront.upstream.http.sse import BoundedEventReader
-from tests.support.upstream_answers import chunk
+from tests.support.upstreams.upstream_answers import chunk
 from tests.upstream.backends import Collected
 from tests.upstream.recorded_answers import RECORDED, Recorded
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.loaded_model import Build
-from forefront.catalog.source import ModelSource
+from forefront.catalog.loading.loaded_model import Build
+from forefront.catalog.sources.source import ModelSource
 from forefront.engine.model.model import ModelOptions
 
 # Options without influence on an output.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forefront.catalog.model_cache import read_json
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 
 
 def end_tokens(directory: Path) -> frozenset[int]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.tokenizer.gguf import gguf_tokenizer
-from forefront.tokenizer.saved_merges import SavedMerges
+from forefront.tokenizer.files.gguf import gguf_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
 
 class GgufModel(PreparedModel):

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.engines.errors import EngineStartError
-from forefront.engines.gpu_servers import GpuServer, GpuServerOptions, load_gpu_server
+from forefront.managed_engines.errors import EngineStartError
+from forefront.managed_engines.gpu_servers import GpuServer, GpuServerOptions, load_gpu_server
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from forefront.catalog.loaders.generation_config import end_tokens
 from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.model import HuggingFaceModel
-from forefront.tokenizer.hugging_face import HUGGING_FACE
-from forefront.tokenizer.load import VOCABULARIES, find_vocabulary, vocabulary_tokenizer
-from forefront.tokenizer.saved_merges import SavedMerges
+from forefront.tokenizer.files.hugging_face import HUGGING_FACE
+from forefront.tokenizer.files.load import VOCABULARIES, find_vocabulary, vocabulary_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
+from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
 
 class HfModel(PreparedModel):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from forefront.catalog.loaders.generation_config import end_tokens
 from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
 from forefront.engine.embedding.embedding_graph import Pooling
 from forefront.engine.embedding.ir_graph import GraphError, makes_hidden_states, read_embedding_ir
@@ -13,7 +13,7 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.sentence_transformers import read_modules
 from forefront.graph.pooling import POOLINGS
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.load import load_tokenizer, missing_files
+from forefront.tokenizer.files.load import load_tokenizer, missing_files
 from forefront.tokenizer.tokenizer import Tokenizer
 
 _FILES = ("openvino_model.xml", "openvino_model.bin")

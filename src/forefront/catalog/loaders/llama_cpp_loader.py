@@ -5,17 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
 from forefront.catalog.loaders.fingerprint import fingerprint
 from forefront.catalog.loaders.local_loader import LocalLoader
-from forefront.catalog.machine_cpus import limited_threads
-from forefront.catalog.memory_estimate import estimate_memory
+from forefront.catalog.loaders.memory_estimate import estimate_memory
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
+from forefront.catalog.machine.cpus import limited_threads
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.engines.choice import reason_for_llama_cpp
-from forefront.engines.errors import EngineNotInstalledError, EngineStartError
-from forefront.engines.llama_cpp.loading import (
+from forefront.graph.errors import ModelFileError
+from forefront.managed_engines.engine_choice import reason_for_llama_cpp
+from forefront.managed_engines.errors import EngineNotInstalledError, EngineStartError
+from forefront.managed_engines.llama_cpp.loading import (
     LlamaCppOptions,
     check_installed,
     engine_version,
@@ -23,8 +24,7 @@ from forefront.engines.llama_cpp.loading import (
     is_installed,
     load_llama_cpp,
 )
-from forefront.engines.model_header import read_model_header
-from forefront.graph.errors import ModelFileError
+from forefront.managed_engines.model_header import read_model_header
 
 log = logging.getLogger(__name__)
 

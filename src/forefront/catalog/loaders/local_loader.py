@@ -8,7 +8,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import TypeVar
 
-from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
 from forefront.catalog.loaders.gguf_model import GgufModel
 from forefront.catalog.loaders.hf_model import HfModel
@@ -19,12 +18,13 @@ from forefront.catalog.loaders.ir_model import (
     read_facts,
     read_ir_embedding_facts,
 )
+from forefront.catalog.loaders.memory_estimate import estimate_memory
 from forefront.catalog.loaders.prepared_model import PreparedModel
-from forefront.catalog.machine_cpus import limited_threads
-from forefront.catalog.memory_estimate import estimate_memory
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, Progress
+from forefront.catalog.machine.cpus import limited_threads
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
-from forefront.catalog.tuning_store import Tunings
+from forefront.catalog.sources.source import ModelSource, SourceError
+from forefront.catalog.tuning.tuning_store import Tunings
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.loading import (
     EmbeddingEngineParts,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
-from forefront.chat.local.rank_prompt import QWEN3
+from forefront.chat.local.rerank_prompt import QWEN3
 from forefront.graph.build import (
     PACKING,
     build_embedding_graph,

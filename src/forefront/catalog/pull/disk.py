@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 

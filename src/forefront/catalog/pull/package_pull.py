@@ -10,10 +10,10 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from forefront.catalog.known_models import PackageModel
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.file_lock import hold_lock
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.known_models import PackageModel
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.subprocess_worker import child_environment
 
 _INTERVAL: Final = 0.2

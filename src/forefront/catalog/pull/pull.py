@@ -3,18 +3,18 @@
 import time
 from pathlib import Path
 
-from forefront.catalog.known_models import PackageModel
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import disk_errors
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.hub.hub_api import HubSettings, hub_settings
 from forefront.catalog.pull.hub.hub_pull import HubPull
 from forefront.catalog.pull.package_pull import fetch
-from forefront.catalog.pull.records import ModelLock, PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import ModelLock, PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.removal import remove_files
 from forefront.catalog.pull.url_pull import pull_url
-from forefront.catalog.reference import HubReference, UrlReference
-from forefront.catalog.source import ModelSource, Pullable, SourceError, reference_text
+from forefront.catalog.sources.known_models import PackageModel
+from forefront.catalog.sources.reference import HubReference, UrlReference
+from forefront.catalog.sources.source import ModelSource, Pullable, SourceError, reference_text
 
 
 class Puller:

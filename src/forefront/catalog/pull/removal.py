@@ -5,8 +5,8 @@ from pathlib import Path
 
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.hub.hub_cache import HubCache
-from forefront.catalog.pull.records import PulledModel, PulledModels
-from forefront.catalog.reference import HubReference, parse_reference
+from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
+from forefront.catalog.sources.reference import HubReference, parse_reference
 
 
 def remove_model(model: PulledModel, records: PulledModels, cache: ModelCache) -> int:

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from forefront.catalog.reference import is_loopback
+from forefront.catalog.sources.reference import is_loopback
 
 # Seconds before each new attempt in a row that brought nothing.
 PAUSES: Final[tuple[float, ...]] = (0.5, 1.0, 2.0, 4.0, 8.0)

@@ -9,10 +9,10 @@ from forefront.catalog.pull.disk import check_space
 from forefront.catalog.pull.display import Display
 from forefront.catalog.pull.file_lock import hold_lock, is_locked
 from forefront.catalog.pull.hub.hub_cache import size_of
-from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.transfer import DownloadError, RemoteFile, find_size, make_client, transfer
-from forefront.catalog.reference import UrlReference
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.reference import UrlReference
+from forefront.catalog.sources.source import SourceError
 
 
 def pull_url(

@@ -24,7 +24,7 @@ from forefront.chat.grammar.grammar_source import (
 )
 from forefront.chat.grammar.vocabulary import TokenIndex, Vocabulary
 from forefront.chat.subprocess_worker import bound_memory, bound_processor_time, start_child
-from forefront.engine.allocator import tune_allocator
+from forefront.engine.free_memory import tune_allocator
 
 TIME_LIMIT = 3.0
 _START_LIMIT = 30.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from forefront.chat.backend import PromptPreview, Run, TokenizedText
 from forefront.chat.embedder import EmbeddingResult, Vector
-from forefront.chat.local.rank_prompt import RankPrompt
+from forefront.chat.local.rerank_prompt import RerankPrompt
 from forefront.chat.local.text_codec import TextCodec
 from forefront.chat.local.vector_engine import VectorEngine
 from forefront.chat.output.choice_decoder import TokenTexts
@@ -76,7 +76,7 @@ class EmbeddingBackend:
         self._codec = TextCodec(tokenizer, texts, shape.vocabulary_size)
         self._limit = PromptSizeLimit(shape.context_length, tokenizer.longest)
         self._frame = tokenizer.frame or _frame(tokenizer)
-        self._rank_prompt = RankPrompt(tokenizer, self._frame, facts.rank_template)
+        self._rerank_prompt = RerankPrompt(tokenizer, self._frame, facts.rank_template)
 
     @property
     def ranks(self) -> bool:
@@ -117,7 +117,7 @@ class EmbeddingBackend:
             param = f"documents[{index}]"
             self._limit.check(text, param)
             size = len(query) + len(text)
-            pair = await self._codec.run_encoding(param, tenant, size, partial(self._rank_prompt.encode, query, text))
+            pair = await self._codec.run_encoding(param, tenant, size, partial(self._rerank_prompt.encode, query, text))
             total = self._check_size(len(pair.tokens), total, param)
             inputs.append(pair)
         return PreparedInputs(inputs, tenant, 1)

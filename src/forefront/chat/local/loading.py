@@ -23,7 +23,7 @@ from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.paged_graph import PagedGraph
 from forefront.engine.scheduling.scheduler import SchedulerLimits
-from forefront.engine.speculation.choice import create_drafter
+from forefront.engine.speculation.drafter_factory import create_drafter
 from forefront.tokenizer.tokenizer import Tokenizer
 
 __all__ = [

@@ -31,7 +31,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from forefront.chat.subprocess_worker import bound_memory
-from forefront.engine.allocator import tune_allocator
+from forefront.engine.free_memory import tune_allocator
 
 # Seconds of CPU time for one rendering. A conversation of 4,096 turns needs about a twentieth.
 _CPU_LIMIT: Final = 1.0

@@ -90,6 +90,10 @@ _SIGNATURES: Final = (
         ),
         (_KIMI_SEPARATOR,),
     ),
+    _Signature(  # Functionary 3.1, and Llama 3.1's functions of its own
+        ("<function=", "</function>", 'example_name"'),
+        SectionFormat(openings=("<function=",), closings=("</function>",), behind=">"),
+    ),
     _Signature(("<start_function_call>", "<end_function_call>"), GemmaFormat(), ("<escape>",)),  # FunctionGemma
     _Signature(  # Gemma 4
         ("<|tool_call>", "<tool_call|>"),
@@ -137,6 +141,29 @@ _SIGNATURES: Final = (
     _Signature(
         ("<|function_call|>",), HermesFormat(openings=("<|function_call|>",), closings=(), gap="")
     ),  # GigaChat 3.1
+    _Signature(  # LongCat
+        ("<longcat_tool_call>",),
+        HermesFormat(openings=("<longcat_tool_call>",), closings=("</longcat_tool_call>",)),
+    ),
+    _Signature(  # Granite 20B FC
+        ("<function_call>", "arguments"), HermesFormat(openings=("<function_call>",), closings=(), gap=" ")
+    ),
+    _Signature(  # Hunyuan 3
+        ("<tool_calls>", "<tool_sep>", "<arg_key>"),
+        TaggedFormat(
+            openings=("<tool_calls>", "<tool_call>"),
+            closings=("</tool_calls>",),
+            call="<tool_call>",
+            named="<tool_sep>",
+            key="<arg_key>",
+            keyed="</arg_key>",
+            value="<arg_value>",
+            valued="</arg_value>",
+            end="</tool_call>",
+            together=True,
+        ),
+        ("<tool_sep>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    ),
     _Signature(  # GLM 4.5
         ("<tool_call>", "<arg_key>"),
         TaggedFormat(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import TextReading
-from forefront.chat.tools.call_parser import CallParser
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.wire.completions.tools import Tool
 
 # Name and arguments of a call.
@@ -65,7 +65,7 @@ class ToolFormat(ABC):
         return {token: text.encode() for text, token in self.control.items()}
 
     @abstractmethod
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """Reads one call from `char` on; returns the first character behind it.
 
         `marker` is the opening in front of the run's first call, "" for a bare call and for the later ones. Raises

@@ -7,7 +7,7 @@ from typing import Any
 from forefront.chat.events import AnswerDelta, ContentDelta, ToolCallBegin, ToolInputDelta
 from forefront.chat.output.marker_scanner import TextReading, TextScanner, until
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import ToolFormat
 
 
@@ -75,7 +75,7 @@ class ToolParser:
     def _run_of_calls(self, marker: str, char: str) -> TextReading[str]:
         opening = marker
         while True:
-            reader = CallParser(self._tools, self._begin, self._argument, opening)
+            reader = JsonCallParser(self._tools, self._begin, self._argument, opening)
             unread = ""
             try:
                 char = yield from self._form.read(reader, marker, char)

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.loaders.cluster_models import (
     RAY_IS_MISSING,
@@ -27,7 +27,7 @@ from forefront.cli.store import ConfigFile, fail, find_home
 from forefront.cli.terminal.printable import printable
 from forefront.cluster.deployment.errors import DeployError
 from forefront.cluster.deployment.local_cluster import LocalClusterError, find_local, start_local, stop_local
-from forefront.cluster.protocol.security import InsecureClusterError
+from forefront.cluster.protocol.connection_security import InsecureClusterError
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.loaders.upstream_model import upstream_spec
 from forefront.cli.settings.config import ConfigError, find_config, load_config

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from forefront.catalog.known_models import KNOWN_MODELS, HubModel, PackageModel
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.records import PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
-from forefront.catalog.source import SourceError, find_pullable, reference_text
+from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel, PackageModel
+from forefront.catalog.sources.source import SourceError, find_pullable, reference_text
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json

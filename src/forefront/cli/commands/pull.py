@@ -6,8 +6,8 @@ import typer
 from rich.console import Console
 
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import PulledModel
-from forefront.catalog.source import Pullable, SourceError, find_pullable
+from forefront.catalog.pull.pulled_models import PulledModel
+from forefront.catalog.sources.source import Pullable, SourceError, find_pullable
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json

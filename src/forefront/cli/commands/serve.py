@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.source import SourceError
-from forefront.catalog.template_override import read_chat_template
+from forefront.catalog.sources.source import SourceError
+from forefront.catalog.sources.template_override import read_chat_template
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
 from forefront.cli.loaders.cluster_models import open_cluster
 from forefront.cli.loaders.model_loaders import make_catalog

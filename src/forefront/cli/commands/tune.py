@@ -9,19 +9,19 @@ import typer
 from rich.console import Console
 
 from forefront.catalog.loaders.local_loader import load_parts
-from forefront.catalog.machine_cpus import available_cores
+from forefront.catalog.machine.cpus import available_cores
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.source import ModelSource, SourceError, parse_source
-from forefront.catalog.tuner import Tuner
-from forefront.catalog.tuning_store import Tuning, Tunings
+from forefront.catalog.sources.source import ModelSource, SourceError, parse_source
+from forefront.catalog.tuning.tuner import Tuner
+from forefront.catalog.tuning.tuning_store import Tuning, Tunings
 from forefront.chat.local.loading import ModelOptions, ModelParts
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json
 from forefront.cli.terminal.progress import SilentProgress, StartupProgress
 from forefront.cli.terminal.table import print_table
-from forefront.engine.allocator import tune_allocator
+from forefront.engine.free_memory import tune_allocator
 from forefront.engine.model.model import PagedModel
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.engine.model.speed import STREAMS, Speed, measure_speed

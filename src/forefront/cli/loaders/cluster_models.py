@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Final
 
 from forefront.catalog.catalog import Catalog
-from forefront.catalog.loaded_model import ModelLoader, Progress
 from forefront.catalog.loaders.local_loader import check_files, weights_digest
+from forefront.catalog.loading.loaded_model import ModelLoader, Progress
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.records import PulledModels
-from forefront.catalog.source import BUILT_IN_NAME, BUILT_IN_PATH, ModelSource, SourceError, find_source, reference_text
+from forefront.catalog.pull.pulled_models import PulledModels
+from forefront.catalog.sources.source import (
+    BUILT_IN_NAME,
+    BUILT_IN_PATH,
+    ModelSource,
+    SourceError,
+    find_source,
+    reference_text,
+)
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.load_queue import LoadQueue, gibibytes, no_room
-from forefront.catalog.loaded_model import ModelLoader, Progress
 from forefront.catalog.loaders.gpu_server_loader import GpuServerLoader
 from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
-from forefront.catalog.machine_memory import machine_memory
+from forefront.catalog.loading.load_queue import LoadQueue, gibibytes, no_room
+from forefront.catalog.loading.loaded_model import ModelLoader, Progress
+from forefront.catalog.machine.memory import machine_memory
+from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.model_settings import parse_keep
-from forefront.catalog.process_memory import anonymous_memory
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelLock, PulledModels
-from forefront.catalog.source import ModelSource, SourceError, find_known, find_source
+from forefront.catalog.pull.pulled_models import ModelLock, PulledModels
+from forefront.catalog.sources.model_settings import parse_keep
+from forefront.catalog.sources.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
 from forefront.cli.loaders.cluster_models import ClusterModels
 from forefront.cli.loaders.upstream_model import load_upstream
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
-from forefront.engines.gpu_servers import SGLANG, VLLM
+from forefront.managed_engines.gpu_servers import SGLANG, VLLM
 
 log = logging.getLogger(__name__)
 

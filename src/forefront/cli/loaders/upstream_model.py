@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forefront.catalog.loaded_model import Build, LoadedModel
-from forefront.catalog.model_settings import ModelSettings
+from forefront.catalog.loading.loaded_model import Build, LoadedModel
+from forefront.catalog.sources.model_settings import ModelSettings
 from forefront.cli.settings.errors import ConfigError, quoted_key
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.load import load_tokenizer, missing_files
+from forefront.tokenizer.files.load import load_tokenizer, missing_files
 from forefront.upstream.build import build_backend
 from forefront.upstream.prompt_size import Counter
 from forefront.upstream.spec import CONNECT_SECONDS, READ_SECONDS, UpstreamSpec

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from forefront.catalog.template_override import template_names
+from forefront.catalog.sources.template_override import template_names
 
 Models = Annotated[
     list[str] | None,

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from forefront.catalog.served_model import ServedModel
+from forefront.catalog.loading.served_model import ServedModel
 from forefront.chat.local.embedding_backend import EmbeddingBackend
 from forefront.chat.local.local_backend import LocalBackend
 

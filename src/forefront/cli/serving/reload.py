@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.model_settings import EngineName
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.model_settings import EngineName
+from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
 from forefront.cli.loaders.cluster_models import ClusterModels
 from forefront.cli.loaders.model_loaders import check_kept, make_model, memory_limit

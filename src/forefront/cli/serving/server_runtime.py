@@ -18,7 +18,7 @@ from forefront.cli.loaders.cluster_models import follow_capacity
 from forefront.cli.serving.reload import Reloader, price_list
 from forefront.cli.serving.tracing import open_tracer
 from forefront.cli.settings.config import Config, ServerSettings
-from forefront.engine.allocator import trimmed_memory, tune_allocator
+from forefront.engine.free_memory import trimmed_memory, tune_allocator
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.admission_queue import AdmissionQueue
 from forefront.gateway.gateway import Gateway
@@ -42,7 +42,7 @@ from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.trace_context import TraceContextMiddleware
 from forefront.server.responses.expiry import delete_expired_contents
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.metrics import metrics_app
+from forefront.server.routes.monitoring.metrics import metrics_app
 from forefront.server.serve import MetricsPort, ServerOptions, Shutdown, serve
 
 log = logging.getLogger(__name__)

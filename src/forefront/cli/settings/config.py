@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from forefront.catalog.model_settings import find_conflict
-from forefront.catalog.source import is_model_name
+from forefront.catalog.sources.model_settings import find_conflict
+from forefront.catalog.sources.source import is_model_name
 from forefront.cli.settings.errors import ConfigError, did_you_mean, explain, quoted_key, setting_source
 from forefront.cli.settings.sections import Config, ServerSettings
 from forefront.cli.settings.tls import find_certificate_error

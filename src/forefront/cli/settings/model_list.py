@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
-from forefront.catalog.model_settings import EngineName, ModelSettings
-from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError, find_source, parse_source
-from forefront.catalog.template_override import read_chat_template
+from forefront.catalog.sources.model_settings import EngineName, ModelSettings
+from forefront.catalog.sources.source import BUILT_IN_NAME, ModelSource, SourceError, find_source, parse_source
+from forefront.catalog.sources.template_override import read_chat_template
 from forefront.chat.local.loading import ModelOptions, find_device
 from forefront.cli.settings.errors import ConfigError, did_you_mean, quoted_key
 

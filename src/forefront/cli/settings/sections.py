@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.catalog.model_settings import ModelSettings
+from forefront.catalog.sources.model_settings import ModelSettings
 
 Seconds = Annotated[float, Meta(ge=0, le=86_400)]
 ModelPrice = Annotated[float, Meta(ge=0, le=1e6)]

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from forefront.catalog.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.loaders.local_loader import ModelText, read_text
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
 from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend, ReplicaSubscription
 from forefront.cluster.backend.generation_dispatcher import RemoteLimits
@@ -16,8 +16,8 @@ from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEng
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError
+from forefront.cluster.protocol.connection_security import InsecureClusterError, client_context
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest
-from forefront.cluster.protocol.security import InsecureClusterError, client_context
 from forefront.engine.embedding.embedding_model import EmbeddingShape
 
 # Tokenizer and grammars, measured with vocabularies of 32,000 to 150,000 tokens.

@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 from forefront.cluster.backend.remote_generation import RemoteGeneration
 from forefront.cluster.protocol.frames import PROTOCOL, Challenge, FromReplica, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
-from forefront.cluster.protocol.proof import is_proof, new_nonce, proof
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
+from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.engine.generation import Generation
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from forefront.cluster.protocol.security import check_security
+from forefront.cluster.protocol.connection_security import check_security
 
 
 def connect(address: str) -> None:

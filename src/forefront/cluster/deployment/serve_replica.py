@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import ray
 
-from forefront.cluster.protocol.security import check_security, server_context
+from forefront.cluster.protocol.connection_security import check_security, server_context
 from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.cluster.replica.running_replica import RunningReplica
 from forefront.cluster.routing.replica_state import ReplicaLoad

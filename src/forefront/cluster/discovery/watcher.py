@@ -22,8 +22,8 @@ from ray.serve._private.long_poll import LongPollNamespace
 from forefront.cluster.deployment.application import DEPLOYMENT, model_prefix
 from forefront.cluster.deployment.ray_session import connect
 from forefront.cluster.discovery.watch_messages import ModelReplicas, WatchFailure, WatchMessage
+from forefront.cluster.protocol.connection_security import InsecureClusterError
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
-from forefront.cluster.protocol.security import InsecureClusterError
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from forefront.tokenizer.tokenizer import Tokenizer
 class ReplicaIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """A replica's address, its secret (hexadecimal) and its model.
 
-    `fingerprint`, `weights`, `quantization`, `engine`, `created`: see `catalog/loaded_model.py`. `text`: see
+    `fingerprint`, `weights`, `quantization`, `engine`, `created`: see `catalog/loading/loaded_model.py`. `text`: see
     `text_digest`. Sizes are in tokens; `slots` are the sequences that run at once. `width`: the channels of a vector, 0
     for a model that generates text. `ranks`: the embedding model scores pairs of texts.
     """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.catalog.source import BUILT_IN_NAME, ModelSource, SourceError, find_source
+from forefront.catalog.sources.source import BUILT_IN_NAME, ModelSource, SourceError, find_source
 from forefront.engine.model.model import ModelOptions
 
 

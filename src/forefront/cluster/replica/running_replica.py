@@ -12,8 +12,8 @@ from typing import Final
 from forefront.catalog.loaders.local_loader import LoadedEngine, load_draft, load_token_engine, weights_digest
 from forefront.catalog.model_cache import ModelCache, default_home
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.pull.records import ModelLock, PulledModels
-from forefront.catalog.source import ModelSource, SourceError
+from forefront.catalog.pull.pulled_models import ModelLock, PulledModels
+from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.cluster.protocol.frames import PROTOCOL
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity
 from forefront.cluster.replica.replica_model import ReplicaModel, replica_model

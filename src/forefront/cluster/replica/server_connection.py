@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from forefront.cluster.protocol.frames import PROTOCOL, Alive, Challenge, FromServer, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
-from forefront.cluster.protocol.proof import is_proof, new_nonce, proof
+from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 
 
 @dataclass(slots=True)

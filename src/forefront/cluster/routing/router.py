@@ -15,7 +15,7 @@ from typing import Final, Literal
 from forefront.cluster.routing.prefix_index import NEVER, PrefixIndex, Visit
 from forefront.cluster.routing.replica_state import ReplicaState
 from forefront.cluster.routing.replica_table import ReplicaTable, RoutedReplica
-from forefront.engine.scheduling.block_pool import extend_block_hashes
+from forefront.engine.kv_blocks.block_pool import extend_block_hashes
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.balance import load_bound
 

@@ -2,7 +2,7 @@
 
 Greedy rows without a mask need no more than the first of their top tokens. Other draws are decided by the top tokens of
 all rows at once (`top_tokens.py`). Where those do not decide, since the draw or the nucleus reaches beyond them or a
-penalty or bias changes the row, the whole row is used (`full_row.py`). Both ways draw from the same distribution.
+penalty or bias changes the row, the whole row is used (`full_logits.py`). Both ways draw from the same distribution.
 
 A draft is verified token by token: each row is sampled as it would be without the draft, and sampling goes on to the
 next row while the sampled token is the draft's. The output is therefore that of sampling without a draft.
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from forefront.engine.constraint import Mask
 from forefront.engine.generation import Token
 from forefront.engine.model.logits import Logits
-from forefront.engine.sampling.full_row import choose_from_masked_row, choose_from_row
+from forefront.engine.sampling.full_logits import choose_from_masked_row, choose_from_row
 from forefront.engine.sampling.logprobs import token_logprobs
 from forefront.engine.sampling.penalties import penalized
 from forefront.engine.sampling.top_tokens import Draw, draw_from_top, likeliest_allowed

@@ -19,7 +19,7 @@ class Drafter(Protocol):
     """Proposes drafts. A wrong draft costs computation and changes no output."""
 
     def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
-        """The likely next tokens of each sequence; empty for none. `price`: see `draft_price`."""
+        """The likely next tokens of each sequence; empty for none. `price`: see `draft_cost`."""
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
         """Learn that `accepted` tokens of a draft of `length` tokens were confirmed. The draft may have been a part of
@@ -31,7 +31,7 @@ class Drafter(Protocol):
 
 def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, price: float, running: RunningSet) -> None:
     """Add drafts of at most `budget` tokens together to `decodes`, in place. Each sequence has an equal share.
-    `price`: see `draft_price`.
+    `price`: see `draft_cost`.
 
     A draft stops before a stop token and one token before the end of the output: the step samples one token more than
     the draft has. The first token of an output is sampled without one, since continuations join there.

@@ -1,6 +1,6 @@
 """The running sequences and their KV blocks: start, grow, fork, preempt, stop."""
 
-from forefront.engine.scheduling.block_pool import BlockPool
+from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
 from forefront.engine.scheduling.tenants import Tenants

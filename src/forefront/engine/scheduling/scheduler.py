@@ -8,9 +8,9 @@ from collections.abc import Sequence as Rows
 from dataclasses import dataclass
 from typing import Final
 
+from forefront.engine.kv_blocks.block_pool import BlockPool, extend_block_hashes
 from forefront.engine.scheduling.admission import Admission
-from forefront.engine.scheduling.block_pool import BlockPool, extend_block_hashes
-from forefront.engine.scheduling.draft_price import draft_price
+from forefront.engine.scheduling.draft_cost import draft_cost
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
 from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals
 from forefront.engine.scheduling.running_set import RunningSet
@@ -132,7 +132,7 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
-            price = draft_price(step_size(decodes), self.step_budget.cost)
+            price = draft_cost(step_size(decodes), self.step_budget.cost)
             add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), price, self._running)
         return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence as Tokens
 from forefront.engine.constraint import MAX_ROLLBACK, Constraint, Mask
 from forefront.engine.errors import ConstraintError
 from forefront.engine.generation import Generation
+from forefront.engine.kv_blocks.block_pool import extend_block_hashes
+from forefront.engine.kv_blocks.block_table import BlockTable
 from forefront.engine.request import GenerateRequest, ResumedOutput
-from forefront.engine.scheduling.block_pool import extend_block_hashes
-from forefront.engine.scheduling.block_table import BlockTable
 from forefront.engine.scheduling.token_counts import TokenCounts
 
 

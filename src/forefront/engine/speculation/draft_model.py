@@ -10,12 +10,12 @@ from collections.abc import Sequence as Rows
 from itertools import accumulate
 from typing import Final, Protocol
 
+from forefront.engine.kv_blocks.block_pool import BlockPool
+from forefront.engine.kv_blocks.block_table import BlockTable
 from forefront.engine.model.logits import Logits
 from forefront.engine.model.step_inputs import SequenceInput
-from forefront.engine.sampling.full_row import choose_from_row
+from forefront.engine.sampling.full_logits import choose_from_row
 from forefront.engine.sampling.top_tokens import Draw, draw_from_top
-from forefront.engine.scheduling.block_pool import BlockPool
-from forefront.engine.scheduling.block_table import BlockTable
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength

@@ -18,7 +18,7 @@ from forefront.gateway.ledger.budget_transaction import BudgetTransaction
 from forefront.gateway.ledger.settlement import write_rows
 from forefront.gateway.ledger.write_queue import PendingReservation, PendingSettlement, WriteQueue
 from forefront.gateway.store.database import Database, StoreError
-from forefront.gateway.store.liveness import DEAD_AFTER, Liveness, remove_server, send_heartbeat
+from forefront.gateway.store.server_heartbeats import DEAD_AFTER, ServerHeartbeats, remove_server, send_heartbeat
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class LedgerWriter:
         self._unsure: set[BudgetLease] = set()  # leases of commits with an unknown outcome
         self._stopping = False
         self._next_heartbeat = 0.0
-        self._liveness = Liveness()
+        self._liveness = ServerHeartbeats()
         self._thread = threading.Thread(target=self._run, name="forefront-ledger", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -107,6 +107,7 @@ class RedisReservation:
         self._context = context
         self._snapshots: Sequence[SubjectSnapshot] = ()
         self._amount = 0
+        self._counted = False  # by Redis, or refused by it
         self._taken = False  # or perhaps taken, if Redis did not respond
         self._released: asyncio.Future[Any] | None = None
 
@@ -114,21 +115,13 @@ class RedisReservation:
         """Count one request of `amount` tokens. Raises `RequestError`: 429 over a limit, 503 without Redis."""
         if not self._context.client.healthy:
             raise unavailable()
-        self._taken, self._amount = True, amount
-        times = (int(self._context.window * 1e6), int(self._context.slot_ttl * 1e6))
-        bounds = [bound for subject in self.subjects for bound in subject.bounds]
+        self._counted, self._taken, self._amount = True, True, amount
         try:
-            result = await self._context.client.call("take", self._keys(), [self.id, amount, *times, *bounds])
+            result = await self._context.client.call("take", self._keys(), self._take_arguments(self.subjects))
         except StoreError:
             raise unavailable() from None
-        (refusing, limit, wait), usages, now = result[:3], result[3:], time.monotonic()
-        self._snapshots = [
-            _snapshot(subject.limits, usage, now) for subject, usage in zip(self.subjects, usages, strict=True)
-        ]
-        if refusing:
+        if (error := self._read(result)) is not None:
             self._taken = False
-            error = self._refusal(refusing - 1, limit, wait, now)
-            error.rate_limits = self.rate_limits()
             raise error
         self._context.running.add(self)
 
@@ -137,8 +130,11 @@ class RedisReservation:
         return rate_limits(self._snapshots, time.monotonic())
 
     def release(self, used: int) -> None:
-        """Return all tokens but `used` and the concurrency slots, without waiting."""
+        """Return all tokens but `used` and the concurrency slots, without waiting. A request that failed before `take`
+        is counted now: its preparation was work too."""
         self._context.running.discard(self)
+        if not self._counted:
+            self._count()
         if not self._taken:
             return
         self._taken = False
@@ -158,8 +154,31 @@ class RedisReservation:
         limit."""
         return [(subject.keys[2], self.id) for subject in self.subjects if subject.limits.concurrency is not None]
 
+    def _count(self) -> None:
+        """Count the request, without tokens and without a slot."""
+        self._counted = True
+        arguments = self._take_arguments([subject.without_concurrency() for subject in self.subjects])
+        counting = self._context.client.post("take", self._keys(), arguments, 0.0)
+        counting.add_done_callback(lambda done: None if done.result() is None else self._read(done.result()))
+
+    def _take_arguments(self, subjects: Sequence[LimitedSubject]) -> list[str | int]:
+        times = (int(self._context.window * 1e6), int(self._context.slot_ttl * 1e6))
+        return [self.id, self._amount, *times, *(bound for subject in subjects for bound in subject.bounds)]
+
     def _keys(self) -> list[str]:
         return [key for subject in self.subjects for key in subject.keys]
+
+    def _read(self, result: Sequence[Any]) -> RequestError | None:
+        """Keep the usage in a result of take.lua. The error if a limit refuses the request."""
+        (refusing, limit, wait), usages, now = result[:3], result[3:], time.monotonic()
+        self._snapshots = [
+            _snapshot(subject.limits, usage, now) for subject, usage in zip(self.subjects, usages, strict=True)
+        ]
+        if not refusing:
+            return None
+        error = self._refusal(refusing - 1, limit, wait, now)
+        error.rate_limits = self.rate_limits()
+        return error
 
     def _refusal(self, number: int, limit: int, wait: int, now: float) -> RequestError:
         subject, snapshot, seconds = self.subjects[number], self._snapshots[number], wait / 1e6

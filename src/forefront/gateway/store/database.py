@@ -18,7 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from forefront.gateway.store.liveness import find_live_server, remove_all_servers
+from forefront.gateway.store.server_heartbeats import find_live_server, remove_all_servers
 from forefront.gateway.store.tables import metadata
 from forefront.gateway.store.write_lock import WriteLock
 

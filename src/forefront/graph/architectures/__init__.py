@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from forefront.graph.architectures.apertus import Apertus
 from forefront.graph.architectures.bert import Bert, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
 from forefront.graph.architectures.gemma import Gemma, Gemma3, GemmaEmbedding
-from forefront.graph.architectures.glm import Glm4
+from forefront.graph.architectures.glm import ChatGlm, Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
 from forefront.graph.architectures.lfm import Lfm2
@@ -24,7 +25,9 @@ from forefront.graph.architectures.starcoder import StarCoder2
 from forefront.graph.decoder import Decoder
 
 ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
+    "apertus": Apertus,
     "arcee": Arcee,
+    "chatglm": ChatGlm,
     "cohere2": Cohere2,
     "command-r": CommandR,
     "ernie4_5": Llama,
@@ -45,7 +48,9 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "phi2": Phi2,
     "phi3": Phi3,
     "qwen2": Qwen,
+    "qwen2vl": Qwen,
     "qwen3": Qwen,
+    "qwen3vl": Qwen,
     "seed_oss": SeedOss,
     "smollm3": SmolLm3,
     "stablelm": StableLm,

@@ -13,10 +13,11 @@ class CommandR(StableLm):
 
     interleaved = True
     layer = Decoder.parallel_layer
+    further_settings = frozenset({"logit_scale"})
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
-        self.logit_scale = settings.number("logit_scale")
+        self.logit_scale = settings.number("logit_scale", 0.0) or 1.0
 
 
 class Cohere2(CommandR):

@@ -23,6 +23,7 @@ class Gemma3(Gemma):
     """Five layers with a window for each without; norms before and after each part."""
 
     window_period = 6
+    further_settings = frozenset({"rope.freq_base_swa"})
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)

@@ -3,6 +3,12 @@
 from forefront.graph.decoder import Decoder
 
 
+class ChatGlm(Decoder):
+    """GLM 4 9B of 2024, and ChatGLM 3: half of a head turns."""
+
+    interleaved = True
+
+
 class Glm4(Decoder):
     """GLM 4, dense: norms before and after each part; half of a head turns."""
 

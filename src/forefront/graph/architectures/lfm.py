@@ -27,6 +27,8 @@ class Lfm2(Decoder):
     of the token that lies a certain number back. Prefix reuse and preemption need only the KV cache.
     """
 
+    further_settings = frozenset({"shortconv.l_cache"})
+
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         self.taps = settings.integer("shortconv.l_cache", at_least=2)

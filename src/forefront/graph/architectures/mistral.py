@@ -13,6 +13,8 @@ class Mistral3(Llama):
     """Ministral 3 and Mistral Small 3.1: beyond the original context, queries grow with the logarithm of their
     position."""
 
+    further_settings = frozenset({"attention.temperature_scale"})
+
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         scale = settings.number("attention.temperature_scale", 0.0)

@@ -1,9 +1,12 @@
 """ModernBERT (Warner et al. 2024)."""
 
+from typing import Final
+
 from forefront.engine.embedding.embedding_graph import Pooling
 from forefront.graph.architectures.bert import exact_gelu
 from forefront.graph.attention import AttentionInputs
-from forefront.graph.decoder import Decoder
+from forefront.graph.decoder import Decoder, silu
+from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node
 from forefront.graph.packing.weights import Weights
 from forefront.graph.pooling import pooling_of
@@ -11,19 +14,24 @@ from forefront.graph.rope import Frequencies, Rotation, plain_frequencies
 from forefront.graph.settings import Settings
 
 _PERIOD = 3
+_ACTIVATIONS: Final = {"gelu": exact_gelu, "geglu": exact_gelu, "silu": silu, "swiglu": silu}
 
 
 class ModernBert(Decoder):
     """An encoder with rotary positions, norms in front, a gate, and two layers with a window for each without."""
 
     layer_norms = True
-    activation = staticmethod(exact_gelu)
+    further_settings = frozenset({"rope.freq_base_swa", "hidden_activation"})
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
         near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
+        activation = settings.text("hidden_activation", "gelu")
+        if activation not in _ACTIVATIONS:
+            raise ModelFileError(f"its activation {activation[:40]!r} is not supported for its architecture")
+        self.activation = _ACTIVATIONS[activation]
 
     def hidden_states(self, x: Node) -> Node:
         """The output of the last layer [rows, channels] behind its norm. The first layer has no norm in front of its

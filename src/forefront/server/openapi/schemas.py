@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from forefront.server.openapi.rules import RULES
-from forefront.wire.completions.other_engines import ALIASES
+from forefront.wire.completions.field_aliases import ALIASES
 from forefront.wire.completions.refused_fields import ADVICE, REFUSED
 from forefront.wire.completions.request import ChatRequest, SampledRequest
 from forefront.wire.messages.refused_fields import REFUSED as MESSAGES_REFUSED

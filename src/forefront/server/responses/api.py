@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from forefront.gateway.gateway import Gateway
 from forefront.gateway.store.response_store import Chain
 from forefront.server.http.request_context import request_context
 from forefront.server.responses.background import BackgroundRuns
@@ -51,7 +52,10 @@ INPUT_TOKENS: Final = PreflightApi(
 class ResponsesEndpoint:
     """The endpoint, as an ASGI application."""
 
-    def __init__(self, service: CompletionService, stored: StoredResponses, background: BackgroundRuns) -> None:
+    def __init__(
+        self, service: CompletionService, stored: StoredResponses, background: BackgroundRuns, gateway: Gateway
+    ) -> None:
+        self._gateway = gateway
         self._service = service
         self._stored = stored
         self._background = background
@@ -65,15 +69,34 @@ class ResponsesEndpoint:
             source.store = self._stored.default
         if source.background and not source.store:
             raise RequestError("invalid_value", "`background` needs `store`: send it as true.", param="background")
-        parsed, chain = await self._with_history(scope, read)
+        stores = source.store or source.conversation is not None
+        if isinstance(read, ParsedResponse) and not stores:
+            await self._service.respond(scope, receive, send, read, ResponsesEncoder)
+            return
+        parsed, chain = await self._read_store(scope, read, stores=stores)
         if source.background:
-            await self._stored.check_room(request_context(scope).principal.tenant, parsed)
             await self._respond_in_background(scope, receive, send, parsed, chain)
-        elif source.store or source.conversation is not None:
-            await self._stored.check_room(request_context(scope).principal.tenant, parsed)
+        elif stores:
             await self._respond_and_store(scope, receive, send, parsed, chain)
         else:
             await self._service.respond(scope, receive, send, parsed, ResponsesEncoder)
+
+    async def _read_store(
+        self, scope: Scope, read: ParsedResponse | ParsedSource, *, stores: bool
+    ) -> tuple[ParsedResponse, Chain]:
+        """What the request needs of the store. A request that the store refuses counts here, since it gets no lease.
+        Raises `RequestError`."""
+        principal = request_context(scope).principal
+        self._service.check(principal, read.source.model)
+        try:
+            with self._gateway.reading(principal):
+                parsed, chain = await self._with_history(scope, read)
+                if stores:
+                    await self._stored.check_room(principal.tenant, parsed)
+        except RequestError as error:
+            error.rate_limits = await self._gateway.count_request(principal)
+            raise
+        return parsed, chain
 
     async def _with_history(self, scope: Scope, read: ParsedResponse | ParsedSource) -> tuple[ParsedResponse, Chain]:
         """The request with the items that it continues, and the length of a chain of responses."""

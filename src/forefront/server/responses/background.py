@@ -39,6 +39,7 @@ class BackgroundRuns:
         self._runs = runs
         self._running: dict[tuple[str, str], SharedRun] = {}  # by project and response
         self._without_stream: set[SharedRun] = set()
+        self._cancelled: set[SharedRun] = set()
 
     async def start(self, scope: Scope, parsed: ParsedResponse, chain: Chain) -> tuple[wire.Response, SharedRun]:
         """Store a queued response and start its run. Raises `RequestError` if there is no room for it."""
@@ -65,6 +66,15 @@ class BackgroundRuns:
     def _end(self, name: tuple[str, str], run: SharedRun) -> None:
         del self._running[name]
         self._without_stream.discard(run)
+        self._cancelled.discard(run)
+
+    def begin_cancel(self, tenant: Tenant, response_id: str) -> bool:
+        """Mark a response that this server generates as being cancelled. False the next time, and for any other."""
+        run = self._running.get((tenant.name, response_id))
+        if run is None or run in self._cancelled:
+            return False
+        self._cancelled.add(run)
+        return True
 
     def stream(self, tenant: Tenant, response_id: str, after: int | None) -> SharedRun:
         """The run whose stream can be resumed after an event. Raises `RequestError`: 404 if there is no stream or it is

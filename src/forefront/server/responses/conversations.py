@@ -12,10 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.gateway.store.conversation_store import ConversationStore, ItemRange, StoredConversation, StoredItem
-from forefront.server.responses.counted_routes import CountedRoutes, Handler
+from forefront.server.responses.rate_limited_routes import Handler, RateLimitedRoutes
+from forefront.server.responses.response_store_calls import ResponseStoreCalls
 from forefront.server.responses.routes import send_stored, tenant_of
-from forefront.server.responses.stored_calls import StoredCalls
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.sending.response_encoder import new_id
 from forefront.server.sending.response_sender import ignored_header
 from forefront.wire.responses.conversation import (
@@ -40,12 +40,12 @@ class ConversationRoutes:
     """The handlers of `/v1/conversations` and below."""
 
     def __init__(
-        self, store: ConversationStore, counted: CountedRoutes, idempotent: Callable[[ASGIApp], ASGIApp]
+        self, store: ConversationStore, counted: RateLimitedRoutes, idempotent: Callable[[ASGIApp], ASGIApp]
     ) -> None:
         self._counted = counted
         self._idempotent = idempotent
         self._store = store
-        self._calls = StoredCalls()
+        self._calls = ResponseStoreCalls()
 
     def routes(self) -> list[Route]:
         """The routes."""

@@ -10,9 +10,9 @@ from forefront.fairness.tenant import Tenant
 from forefront.server.http.request_context import request_context
 from forefront.server.idempotency.shared_run import SharedRun
 from forefront.server.responses.background import BackgroundRuns
-from forefront.server.responses.counted_routes import CountedRoutes
+from forefront.server.responses.rate_limited_routes import RateLimitedRoutes
 from forefront.server.responses.stored_responses import StoredResponses
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.item_list import DeletedResponse
@@ -22,18 +22,24 @@ from forefront.wire.responses.queries import parse_items_query, parse_retrieve_q
 class StoredResponseRoutes:
     """The handlers below `/v1/responses/{id}`."""
 
-    def __init__(self, stored: StoredResponses, background: BackgroundRuns, counted: CountedRoutes) -> None:
+    def __init__(self, stored: StoredResponses, background: BackgroundRuns, counted: RateLimitedRoutes) -> None:
         self._stored = stored
         self._background = background
         self._counted = counted
 
     def routes(self) -> list[Route]:
-        """The routes. A cancellation does not count: it ends work."""
+        """The routes. The first cancellation of a running response does not count: it ends work that counted."""
         counted = self._counted.plain
+        counted_cancel = counted(self._cancel)
+
+        async def cancel(request: Request) -> Response:
+            running = self._background.begin_cancel(tenant_of(request), path_id(request))
+            return await (self._cancel if running else counted_cancel)(request)
+
         return [
             Route("/v1/responses/{id}", counted(self._retrieve), methods=["GET"]),
             Route("/v1/responses/{id}", counted(self._delete), methods=["DELETE"]),
-            Route("/v1/responses/{id}/cancel", self._cancel, methods=["POST"]),
+            Route("/v1/responses/{id}/cancel", cancel, methods=["POST"]),
             Route("/v1/responses/{id}/input_items", counted(self._list_items), methods=["GET"]),
         ]
 

@@ -8,7 +8,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.gateway.store.conversation_store import ConversationStore, StoredItem
 from forefront.gateway.store.response_store import Also, Chain, ResponseStore, StoredResponse, not_stored
 from forefront.server.responses.history import PREFIX, read_history
-from forefront.server.responses.stored_calls import StoredCalls
+from forefront.server.responses.response_store_calls import ResponseStoreCalls
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource
 from forefront.wire.responses.item_list import ItemList, decode_items, item_list, with_ids
@@ -26,7 +26,7 @@ class StoredResponses:
         self.default = default
         self._store = store
         self._conversations = conversations
-        self._calls = StoredCalls()
+        self._calls = ResponseStoreCalls()
 
     async def chain(self, tenant: Tenant, response_id: str) -> Chain:
         """See `ResponseStore.chain_of`."""

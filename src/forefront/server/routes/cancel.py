@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from forefront.server.http.request_context import request_context
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.routes.completions import CompletionService
 from forefront.wire.completions.response import CancelledCompletion
 from forefront.wire.errors import RequestError

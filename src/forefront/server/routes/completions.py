@@ -20,10 +20,10 @@ from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
 from forefront.gateway.keys.principal import Principal
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.request_context import request_context
-from forefront.server.key_watch import KeyWatch
+from forefront.server.key_revocation import KeyRevocation
 from forefront.server.routes.fallback import FallbackModels, fallbacks_of
 from forefront.server.routes.models import find_model
 from forefront.server.routes.request_body import read_request
@@ -64,7 +64,7 @@ TEXT: CompletionApi[ParsedRequest[CompletionRequest]] = CompletionApi(
 
 class CompletionService:
     """The steps that all APIs share: parse → find the model → load → prepare → admit → run → settle → send. With a
-    `key_watch`, a response ends with its key."""
+    `key_revocation`, a response ends with its key."""
 
     def __init__(
         self,
@@ -72,12 +72,12 @@ class CompletionService:
         gateway: Gateway,
         workers: WorkerPool,
         keepalive_seconds: float = 5.0,
-        key_watch: KeyWatch | None = None,
+        key_revocation: KeyRevocation | None = None,
     ) -> None:
         self._catalog = catalog
         self._gateway = gateway
         self._workers = workers
-        self._key_watch = key_watch
+        self._key_revocation = key_revocation
         self._keepalive_seconds = keepalive_seconds
         self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
@@ -110,14 +110,14 @@ class CompletionService:
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             name = principal.project.name, encoder.id
             self._senders[name] = sender
-            if self._key_watch is not None:
-                self._key_watch.add(principal, sender)
+            if self._key_revocation is not None:
+                self._key_revocation.add(principal, sender)
             try:
                 await while_connected(scope, receive, sending)
             finally:
                 del self._senders[name]
-                if self._key_watch is not None:
-                    self._key_watch.remove(sender)
+                if self._key_revocation is not None:
+                    self._key_revocation.remove(sender)
 
     def check(self, principal: Principal, model: str) -> str:
         """The full name of the model. Raises `RequestError` if the key may not use it or make one more

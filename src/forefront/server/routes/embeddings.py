@@ -14,7 +14,7 @@ from forefront.chat.embedder import Embedder, PreparedEmbeddings, Vector
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.server.http.disconnect import while_connected
 from forefront.server.http.error_response import rate_limit_headers
 from forefront.server.http.request_context import RequestContext, request_context

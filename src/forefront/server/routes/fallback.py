@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from forefront.catalog.catalog import Catalog, ModelUse, ServedModel
 from forefront.gateway.gateway import Gateway
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)

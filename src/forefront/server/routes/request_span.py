@@ -3,7 +3,7 @@
 It holds sizes and settings, and never a prompt, an answer or another text of the client.
 """
 
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.observability.tracing import AttributeValue
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 

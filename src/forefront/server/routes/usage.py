@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.request_context import request_context
-from forefront.server.routes.admin import path_id
+from forefront.server.routes.admin.admin_routes import path_id
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.errors import RequestError
 

@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import Message, Scope, Send
 
 from forefront.chat.events import Completed, Event
-from forefront.gateway.lease import Lease
+from forefront.gateway.request_lease import Lease
 from forefront.server.http.error_response import raw_rate_limit_headers
 from forefront.server.http.headers import RawHeaders, raw
 from forefront.server.http.request_context import request_context

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.upstream.dialects import NEUTRAL, Dialect, Fields, Writer
-from forefront.upstream.encoding.message_encoder import encode_messages
+from forefront.upstream.encoding.request_messages import encode_messages
 from forefront.upstream.encoding.tool_encoder import encode_tools
 from forefront.upstream.spec import UpstreamSpec
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest

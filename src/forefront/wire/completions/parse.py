@@ -6,9 +6,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from forefront.wire.completions.field_aliases import rewrite
 from forefront.wire.completions.legacy_functions import resolve_functions
 from forefront.wire.completions.message_validation import check_conversation
-from forefront.wire.completions.other_engines import rewrite
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables
 from forefront.wire.completions.request import MAX_PROMPTS, ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.completions.response_format import TextFormat

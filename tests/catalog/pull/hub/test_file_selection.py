@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from forefront.catalog.control_groups import ControlGroups
-from forefront.catalog.machine_memory import machine_memory
+from forefront.catalog.machine.control_groups import ControlGroups
+from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.pull.hub.file_selection import SelectionError, fits, select
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 

@@ -15,10 +15,10 @@ from forefront.catalog.pull.hub import hub_pull
 from forefront.catalog.pull.hub.hub_api import HubSettings
 from forefront.catalog.pull.hub.hub_cache import HubCache
 from forefront.catalog.pull.pull import Puller
-from forefront.catalog.reference import HubReference
-from forefront.catalog.source import SourceError
-from tests.support.hub import COMMIT, NEXT_COMMIT, Hub, Repository, run_hub
+from forefront.catalog.sources.reference import HubReference
+from forefront.catalog.sources.source import SourceError
 from tests.support.recorded_display import RecordedDisplay
+from tests.support.services.hub import COMMIT, NEXT_COMMIT, Hub, Repository, run_hub
 
 CONTENT = os.urandom(3_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

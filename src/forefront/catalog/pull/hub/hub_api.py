@@ -14,8 +14,8 @@ from urllib.parse import quote, urlsplit
 
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 from forefront.catalog.pull.transfer import DownloadError, RemoteFile, proxy_hint
-from forefront.catalog.reference import HubReference, is_safe_path
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.reference import HubReference, is_safe_path
+from forefront.catalog.sources.source import SourceError
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

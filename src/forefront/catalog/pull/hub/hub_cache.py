@@ -12,7 +12,7 @@ from typing import Final
 
 from forefront.catalog.pull.hub.hub_api import COMMIT
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
-from forefront.catalog.reference import HubReference
+from forefront.catalog.sources.reference import HubReference
 
 _DEFAULT_REVISION: Final = "main"
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import httpx
 
-from forefront.catalog.machine_memory import machine_memory
+from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.pull.disk import check_space, disk_errors
 from forefront.catalog.pull.display import Display
@@ -14,10 +14,10 @@ from forefront.catalog.pull.hub.file_selection import SelectionError, select
 from forefront.catalog.pull.hub.hub_api import Hub, HubSettings
 from forefront.catalog.pull.hub.hub_cache import HubCache, size_of
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
-from forefront.catalog.pull.records import PulledFile, PulledModel, PulledModels
+from forefront.catalog.pull.pulled_models import PulledFile, PulledModel, PulledModels
 from forefront.catalog.pull.transfer import DownloadError, make_client, transfer
-from forefront.catalog.reference import HubReference
-from forefront.catalog.source import SourceError
+from forefront.catalog.sources.reference import HubReference
+from forefront.catalog.sources.source import SourceError
 
 
 class HubPull:

@@ -19,8 +19,8 @@ from forefront.chat.tools.argument_grammar import (
 )
 from forefront.chat.tools.argument_schema import enumerated, fit, properties, resolve, types
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.literals import Values, ValueTextError
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import TEXT_GRAMMAR, Tool
 
@@ -36,7 +36,7 @@ class GemmaFormat(ToolFormat):
     closings: tuple[str, ...] = ("<end_function_call>",)
     quote: str = "<escape>"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("{", char)

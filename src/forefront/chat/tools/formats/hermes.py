@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
-from forefront.chat.tools.call_parser import CallParser
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -23,7 +23,7 @@ class HermesFormat(ToolFormat):
     gap: str = "\n"
     more: ClassVar[str] = "{"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         return (yield from reader.object(char))
 

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
-from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.hermes import json_call, json_rule
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -31,7 +31,7 @@ class JsonListFormat(ToolFormat):
     by_name: bool = False
     more: ClassVar[str] = ","
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. A single object does without the array."""
         char = yield from reader.white(char)
         if (marker or self.bare) and char == "[":

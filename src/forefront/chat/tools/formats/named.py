@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.json_list import JsonListFormat
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -21,7 +21,7 @@ class MistralFormat(JsonListFormat):
     openings: tuple[str, ...] = ("[TOOL_CALLS]",)
     named: bool = True
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if not marker or char in ("[", "{"):
@@ -56,8 +56,8 @@ class MistralFormat(JsonListFormat):
 class SectionFormat(ToolFormat):
     """A section of calls, each of them `before`, the name, `behind`, the arguments, `tail`, `end`.
 
-    `openings` are the section's marker and that of a call without one; `closings` end a call and the section.
-    `counted` names are `functions.NAME:PLACE`.
+    `openings` are the section's marker and that of a call without one; `closings` end a call and the section. With one
+    of each, calls stand by themselves. `counted` names are `functions.NAME:PLACE`.
     """
 
     before: str = ""
@@ -66,11 +66,11 @@ class SectionFormat(ToolFormat):
     between_calls: str = ""
     counted: bool = False
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. The separator behind the name must be there."""
-        section, call = self.openings
+        call = self.openings[-1]
         char = yield from reader.white(char)
-        if marker == section:
+        if marker != call:
             _, char = yield from reader.one_of((call,), char)
         head, char = yield from reader.head("{", char)
         name, found, _ = head.removeprefix(self.before).partition(self.behind.strip())
@@ -84,26 +84,33 @@ class SectionFormat(ToolFormat):
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
-        section, call = self.openings
+        call = self.openings[-1]
         made = [
             f"{call}{self.before}{self._shown(name, place)}{self.behind}{compact(arguments)}"
             f"{self._break()}{self.tail}{self.closings[0]}"
             for place, (name, arguments) in enumerate(calls)
         ]
-        return section + self.between_calls.join(made) + self.closings[1]
+        return "".join(self.openings[:-1]) + self.between_calls.join(made) + "".join(self.closings[1:])
 
     def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
         name = f'"functions.{tool.function.name}:" /[0-9]{{1,3}}/' if self.counted else literal(tool.function.name)
         before = f"{self.marker(self.before)} " if self.before else ""
         tail = f" {literal(self._break() + self.tail)}" if self.tail else ""
-        call, end = self.marker(self.openings[1]), self.marker(self.closings[0])
-        return f"{call} {before}{name} {self.marker(self.behind)} {json_arguments(tool)}{tail} {end}"
+        call, end = self.marker(self.openings[-1]), self.marker(self.closings[0])
+        opening = f"{call} " if len(self.openings) > 1 else ""
+        return f"{opening}{before}{name} {self.marker(self.behind)} {json_arguments(tool)}{tail} {end}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
+        if len(self.openings) == 1:
+            return "tool"
         gap = f"{literal(self.between_calls)} " if self.between_calls else ""
         return f"tool{f' ({gap}tool)*' if parallel else ''} {self.marker(self.closings[1])}"
+
+    def between(self) -> str | None:
+        """See `ToolFormat.between`."""
+        return self.lead() if len(self.openings) == 1 else None
 
     def _shown(self, name: str, place: int) -> str:
         return f"functions.{name}:{place}" if self.counted else name

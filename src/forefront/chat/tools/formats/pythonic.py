@@ -14,8 +14,8 @@ from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import FREE_NAME, escape, json_value, schema_of, sequence
 from forefront.chat.tools.argument_schema import fit, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
 from forefront.chat.tools.formats.literals import Values, ValueTextError
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -29,7 +29,7 @@ class PythonicFormat(ToolFormat):
     closings: tuple[str, ...] = ("]",)
     more: ClassVar[str] = ","
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if char == "[" and (marker or self.bare):
@@ -37,7 +37,7 @@ class PythonicFormat(ToolFormat):
         name, char = yield from reader.head("(", char)
         return (yield from self.finish(reader, name.strip(), char))
 
-    def finish(self, reader: CallParser, name: str, char: str) -> TextReading[str]:
+    def finish(self, reader: JsonCallParser, name: str, char: str) -> TextReading[str]:
         """Reads the arguments of the call `name`, from the bracket `char` on."""
         reader.name(name, char)
         text, char = yield from reader.balanced("(", _QUOTES, escapes=True)
@@ -111,7 +111,7 @@ class FencedPythonicFormat(PythonicFormat):
     fence: str = "```"
     more: ClassVar[str] = ascii_letters + "_"
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         name, char = yield from reader.head("(", char)

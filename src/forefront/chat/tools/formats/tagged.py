@@ -13,7 +13,7 @@ from forefront.chat.output.marker_scanner import TextReading, until
 from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
 from forefront.chat.tools.argument_schema import from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.call_parser import CallParser
+from forefront.chat.tools.json_call_parser import JsonCallParser
 from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
@@ -41,7 +41,7 @@ class TaggedFormat(ToolFormat):
     together: bool = False
     cdata: bool = False
 
-    def read(self, reader: CallParser, marker: str, char: str) -> TextReading[str]:
+    def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
         char = yield from reader.white(char)
         if self.call and marker != self.call:
@@ -67,7 +67,7 @@ class TaggedFormat(ToolFormat):
             first = False
             char = yield from self._argument(reader, parts.get(key.strip()), char)
 
-    def _argument(self, reader: CallParser, part: Any, char: str) -> TextReading[str]:
+    def _argument(self, reader: JsonCallParser, part: Any, char: str) -> TextReading[str]:
         """Reads a value and the tag behind it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
@@ -145,7 +145,7 @@ class TaggedFormat(ToolFormat):
         free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
-        return f"{literal(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
+        return f"{self.marker(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
@@ -164,7 +164,7 @@ class TaggedFormat(ToolFormat):
 class _Value:
     """A value on its way to the arguments; `part` is its schema."""
 
-    def __init__(self, reader: CallParser, part: Any, trim: str) -> None:
+    def __init__(self, reader: JsonCallParser, part: Any, trim: str) -> None:
         self._reader = reader
         self._part = part
         self._trim = trim

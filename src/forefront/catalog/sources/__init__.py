@@ -1,0 +1,1 @@
+"""The sources of models: paths, known names, references to files elsewhere, and their settings."""

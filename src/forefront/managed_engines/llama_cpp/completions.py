@@ -1,0 +1,165 @@
+"""llama.cpp's token-level endpoint `POST /completion`: requests, and the events of their streams.
+
+Reference: `tools/server/README.md` of llama.cpp.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+
+from forefront.engine.errors import StepFailedError
+from forefront.engine.request import SamplingParams
+from forefront.managed_engines.engine_process import Endpoint
+
+# Pings come every 30 seconds: a longer silence is a failure.
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
+_MAX_SEED: Final = 2**32 - 2  # the number after it asks for a random seed
+_OVERFLOW: Final = "Context size has been exceeded"
+
+
+class ContextOverflowError(Exception):
+    """The KV cache, which all requests share, has no room for the next token."""
+
+
+class TokenProbability(msgspec.Struct, frozen=True):
+    """A token with the natural logarithm of its probability, and its likeliest alternatives."""
+
+    id: int
+    logprob: float
+    top_logprobs: list["TokenProbability"] = []
+
+
+class PromptProgress(msgspec.Struct, frozen=True):
+    """Tokens of the prompt: all of them, and those that came from the cache."""
+
+    total: int
+    cache: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """`cache_n`: tokens of the prompt that came from the cache."""
+
+    cache_n: int = 0
+
+
+class CompletionEvent(msgspec.Struct, frozen=True):
+    """An event of a stream, or a whole answer.
+
+    `tokens` of a stream's event is one token. Tokens that end within a character are missing: `tokens_predicted` counts
+    them, and `content` of the next event has their text. Progress events have no token of meaning.
+    """
+
+    content: str = ""
+    tokens: list[int] = []
+    tokens_predicted: int = 0
+    stop: bool = False
+    completion_probabilities: list[TokenProbability] = []
+    prompt_progress: PromptProgress | None = None
+    timings: Timings = Timings()
+
+
+class _ErrorDetail(msgspec.Struct, frozen=True):
+    message: str = ""
+
+
+class _ErrorEvent(msgspec.Struct, frozen=True):
+    error: _ErrorDetail
+
+
+_event = msgspec.json.Decoder(CompletionEvent)
+_error = msgspec.json.Decoder(_ErrorEvent)
+
+
+class Completions:
+    """A client of one llama.cpp server. All methods raise `StepFailedError` for a server that fails, and
+    `ContextOverflowError`."""
+
+    def __init__(self) -> None:
+        # The server may close an idle connection at the moment of its next request, so none is used twice.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+
+    async def stream(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncGenerator[list[CompletionEvent], None]:
+        """The events of a completion, as many at a time as have arrived. Closing the generator ends the completion."""
+        async with self._post(endpoint, {**body, "stream": True}) as response:
+            async for lines in _lines(response.content.iter_any()):
+                if events := [_decode(line) for line in lines if line.startswith((b"data:", b"error:"))]:
+                    yield events
+
+    async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> CompletionEvent:
+        """A completion as a whole."""
+        async with self._post(endpoint, body) as response:
+            return _decoded(await response.read())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    @asynccontextmanager
+    async def _post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"authorization": f"Bearer {endpoint.key}", "content-type": "application/json"}
+        url, data = f"{endpoint.url}/completion", msgspec.json.encode(body)
+        try:
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
+                if response.status != 200:
+                    raise _failure(await response.read())
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise StepFailedError("llama.cpp's server is gone") from error
+
+
+def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[str, Any]:
+    """The fields of a request that sets `sampling` for a sequence of at most `length` tokens. All others of llama.cpp's
+    samplers stay out of its chain."""
+    fields: dict[str, Any] = {
+        "samplers": ["penalties", "temperature", "min_p", "top_k", "top_p"],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": length if sampling.has_penalties else 0,
+        "seed": seed % (_MAX_SEED + 1),
+        "logit_bias": [[token, bias] for token, bias in sampling.logit_bias.items()],
+    }
+    if sampling.top_logprobs is not None:
+        # One at least: it brings the sampled token's own.
+        fields["n_probs"] = max(sampling.top_logprobs, 1)
+    return fields
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Whole lines, as many as have arrived."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield lines
+
+
+def _decode(line: bytes) -> CompletionEvent:
+    name, _, data = line.partition(b":")
+    if name == b"error" or data.startswith(b' {"error"'):
+        raise _failure(data if data.lstrip().startswith(b'{"error"') else b'{"error":' + data + b"}")
+    return _decoded(data)
+
+
+def _decoded(data: bytes) -> CompletionEvent:
+    try:
+        return _event.decode(data)
+    except msgspec.DecodeError as error:
+        raise StepFailedError("llama.cpp's server sent no completion") from error
+
+
+def _failure(body: bytes) -> Exception:
+    """The exception for an error of the server. Its text is for the log."""
+    try:
+        message = _error.decode(body).error.message
+    except msgspec.DecodeError:
+        message = "no reason"
+    return ContextOverflowError() if _OVERFLOW in message else StepFailedError(f"llama.cpp: {message}")

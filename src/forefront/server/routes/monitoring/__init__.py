@@ -1,0 +1,1 @@
+"""The routes of monitoring systems: health, readiness, metrics."""

@@ -1,0 +1,1 @@
+"""The web pages and the description of the API. They need no key."""

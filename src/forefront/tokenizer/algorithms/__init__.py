@@ -1,0 +1,1 @@
+"""Algorithms of tokenisation: byte pair encoding, SentencePiece, unigram and WordPiece, with the steps before them."""

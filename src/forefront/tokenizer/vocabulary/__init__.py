@@ -1,0 +1,1 @@
+"""The vocabulary of a tokenizer: its tokens, their bytes, its control tokens, its merges."""

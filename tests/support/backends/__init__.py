@@ -1,0 +1,1 @@
+"""Backends without a model, or with an engine that fails."""

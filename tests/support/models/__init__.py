@@ -1,0 +1,1 @@
+"""Small models, their files, and references of what they compute."""

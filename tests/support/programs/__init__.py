@@ -1,0 +1,1 @@
+"""Programs that tests run: databases, browsers, Node, type checkers."""

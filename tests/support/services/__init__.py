@@ -1,0 +1,1 @@
+"""Other services on loopback: the hub, a package index, collectors, proxies."""
