@@ -64,7 +64,7 @@ DETOKENIZE: TokenApi[DetokenizeRequest] = TokenApi(parse_detokenize_request, det
 class TokensEndpoint(Generic[R]):
     """The endpoint, as an ASGI application: it ends when the client disconnects.
 
-    A call costs nothing and is in no ledger. It counts as a request of its key and project, like a preflight.
+    A call is free and has no row in the ledger. It counts as a request of its key and project, like a preflight.
     """
 
     def __init__(self, api: TokenApi[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
@@ -79,7 +79,7 @@ class TokensEndpoint(Generic[R]):
             await while_connected(scope, receive, self._answer(parsed, request_context(scope).principal, send))
 
     async def _answer(self, parsed: ParsedRequest[R], principal: Principal, send: Send) -> None:
-        model = find_model(self._catalog, principal, parsed.request.model).use()
+        model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
         with self._gateway.admit(principal, model.name, "") as lease, model:
             await lease.count()
             await model.wait()
