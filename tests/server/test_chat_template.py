@@ -1,5 +1,7 @@
 """`forefront serve --chat-template`, and models whose file has no template."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,9 @@ import pytest
 from forefront.catalog.sources.source import SourceError
 from forefront.catalog.sources.template_override import read_chat_template, template_names
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
+from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.models.random_model import write_random_gguf
-from tests.support.server import run_server
+from tests.support.server import RunningServer, run_server
 
 QUESTION = {"role": "user", "content": "Hello"}
 FIELDS = {"model": "bare", "messages": [QUESTION], "max_tokens": 4}
@@ -24,8 +27,24 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def run_shown_command(server: RunningServer) -> None:
+    """Run the cURL command of the first start: the first model answers it."""
+    command = re.search(r"^  curl (?:.+\\\n)+.+$", server.log.read_text(), re.MULTILINE)
+    assert command is not None
+    result = subprocess.run(["bash", "-c", f"{command[0]} --silent --fail-with-body"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert json.loads(result.stdout)["usage"]["prompt_tokens"] > 0
+
+
+def test_the_first_start_shows_a_request_of_an_embedding_model(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "bert.gguf", ENCODERS["bert, mean"])
+    with run_server([str(tmp_path / "bert.gguf")], tmp_path / "home", key=None) as server:
+        run_shown_command(server)
+
+
 def test_without_a_template_texts_are_continued_and_messages_refused(bare: Path, tmp_path: Path) -> None:
-    with run_server([str(bare)], tmp_path / "home") as server, server.client() as client:
+    with run_server([str(bare)], tmp_path / "home", key=None) as server, server.client() as client:
+        run_shown_command(server)
         for path in ("/v1/chat/completions", "/v1/chat/completions/preflight"):
             refused = client.post(path, json=FIELDS)
             assert refused.status_code == 400

@@ -56,6 +56,7 @@ def text(server: RunningServer, path: str = PATH, **fields: Any) -> str:
         {"response_format": {"type": "json_schema", "schema": SCHEMA}},
         {"response_format": {"type": "json_object", "json_schema": {"schema": SCHEMA}}},
         {"response_format": {"type": "json", "value": SCHEMA}},
+        {"response_format": {"type": "json_schema", "value": {"name": "s", "strict": True, "schema": SCHEMA}}},
         {"grammar": {"type": "json", "value": SCHEMA}},
     ],
 )

@@ -139,7 +139,7 @@ export interface ChatCompletionCreateParamsBase extends Sampling {
   /** The older form of `tool_choice`. */
   function_call?: "none" | "auto" | { name: string } | null;
   /** For models whose template knows it. */
-  reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | null;
+  reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" | null;
   /** What the completion will probably be; it comes faster where that is right. */
   prediction?: { type: "content"; content: string | readonly { type: "text"; text: string }[] } | null;
 }

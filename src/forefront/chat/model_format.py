@@ -25,7 +25,7 @@ from forefront.wire.errors import RequestError
 
 # A test of Granite's and DeepSeek's switch for reasoning; the word alone is in many templates.
 _THINKING = re.compile(r"\b(?:if|elif|and|or|not)\s+thinking\b")
-_HARMONY_EFFORTS = {"none": "low", "minimal": "low", "xhigh": "high"}
+_HARMONY_EFFORTS = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
 
 
 class ModelFormat:

@@ -7,8 +7,8 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Scope
 
 from forefront.catalog.catalog import Catalog
 from forefront.fairness.worker_pool import WorkerPool
@@ -30,7 +30,7 @@ from forefront.server.middleware.auth import AuthMiddleware, KeyAuthenticator
 from forefront.server.middleware.error_handlers import http_error, internal_error, request_error
 from forefront.server.middleware.fast_route import FastRoute
 from forefront.server.middleware.request_id import RequestIdMiddleware
-from forefront.server.responses.api import ResponsesEndpoint
+from forefront.server.responses.api import INPUT_TOKENS, ResponsesEndpoint
 from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.conversations import ConversationRoutes
 from forefront.server.responses.rate_limited_routes import RateLimitedRoutes
@@ -54,6 +54,14 @@ from forefront.wire.errors import RequestError
 
 # APIs whose errors and headers differ from OpenAI's, by the path that begins their URLs.
 CONVENTIONS: Final[Conventions] = {"/v1/messages": MESSAGES_CONVENTIONS}
+
+
+class _ExactRoute(Route):
+    """A route that also refuses the other methods of its path, which a later route with a parameter would match."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return Match.FULL if match is Match.PARTIAL else match, child_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ def build_app(
     posts = {path: idempotent(endpoint) for path, endpoint in completions.items()}
     preflights = {
         "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
+        "/v1/responses/input_tokens": PreflightEndpoint(INPUT_TOKENS, catalog, gateway, workers),
         "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
     }
     pages = load_pages()
@@ -101,7 +110,7 @@ def build_app(
     app = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
-            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
+            *(_ExactRoute(path, endpoint, methods=["POST"]) for path, endpoint in preflights.items()),
             Route("/v1/chat/completions/{id}/cancel", make_cancel(service), methods=["POST"]),
             *StoredResponseRoutes(services.responses, background, counted).routes(),
             *ConversationRoutes(services.conversations, counted, idempotent).routes(),

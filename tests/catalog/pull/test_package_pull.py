@@ -146,7 +146,7 @@ def test_a_known_name_is_a_source_unless_there_is_such_a_file(tmp_path: Path, mo
     assert parse_source("smollm2").remote is SMOLLM2
     named = parse_source("small=smollm2")
     assert (named.name, named.remote) == ("small", SMOLLM2)
-    with pytest.raises(SourceError, match="nor a known model of that name; there are forefront-mini, smollm2"):
+    with pytest.raises(SourceError, match="did you mean smollm3\\? There are forefront-mini, smollm2"):
         parse_source("smollm9")
     (tmp_path / "smollm2").write_bytes(b"GGUF")
     assert parse_source("smollm2").remote is None

@@ -39,6 +39,17 @@ def test_a_directory_with_one_gguf_model_is_that_model(tmp_path: Path) -> None:
         parse_source(str(tmp_path))
 
 
+@pytest.mark.parametrize("text", ["m=", "=m.gguf", "="])
+def test_a_name_needs_a_model_and_a_model_a_name(text: str) -> None:
+    with pytest.raises(SourceError, match="or NAME= before one"):
+        parse_source(text)
+
+
+def test_a_misspelt_known_name_is_recognised() -> None:
+    with pytest.raises(SourceError, match=r"did you mean smollm2\? There are forefront-mini, smollm2"):
+        parse_source("smolm2")
+
+
 def test_the_built_in_model_has_its_name() -> None:
     assert parse_source("forefront-mini") == built_in()
     assert parse_source("mine=forefront-mini").path == BUILT_IN_PATH

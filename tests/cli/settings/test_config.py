@@ -59,6 +59,8 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     [
         ("[server]\nport =\n", r"forefront.toml is not TOML: .*line 2"),
         ("[serv]\n", "there is no setting `serv`; did you mean `server`"),
+        ("port = 1\n", r"there is no setting `port`; it is a setting of \[server\]"),
+        ("[server]\nsource = 'x'\n", r"\[server\] has no setting `source`; it is a setting of \[models.NAME\]"),
         ("[server]\nprot = 5\n", r"\[server\] has no setting `prot`; did you mean `port`"),
         ("[server]\nport = 70000\n", "`server.port` must be an integer of at most 65535"),
         ("[server]\nport = '8000'\n", "`server.port` must be an integer, not a string"),

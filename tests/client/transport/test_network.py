@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from forefront import APITimeoutError, AsyncForefrontClient, ForefrontClient, Timeout
+from forefront import APIConnectionError, APITimeoutError, AsyncForefrontClient, ForefrontClient, Timeout
 from forefront.client.transport import response_stream
 from tests.client.fakes import DONE, USER, events
 from tests.contract.scripted import read_request
@@ -181,3 +181,14 @@ async def test_cancelling_releases_the_connection() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await reading
             assert await asyncio.to_thread(talker.left.wait, 60)
+
+
+@pytest.mark.parametrize(("variable", "hint"), [("HTTP_PROXY", "NO_PROXY=127.0.0.1"), ("X", "forefront serve")])
+def test_a_proxy_that_cannot_be_reached_is_named(variable: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv(variable, url)
+    with ForefrontClient("key", base_url=url, max_retries=0) as client, pytest.raises(APIConnectionError, match=hint):
+        client.models.list()

@@ -257,6 +257,15 @@ def test_aliases() -> None:
     assert refusal(temeperature="x").param == "temperature"
 
 
+def test_a_tool_is_chosen_by_its_name_alone() -> None:
+    tool = {"type": "function", "function": {"name": "get_weather"}}
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    chosen = parse(tools=[tool], tool_choice="get_weather").request
+    assert chosen == parse(tools=[tool], tool_choice=named).request
+    assert refusal(tools=[tool, 1, {"function": 1}], tool_choice="get_time").param is not None
+    assert refusal(tools=[tool], tool_choice="get_time").param == "tool_choice"
+
+
 def test_unknown_fields_are_let_through_by_name() -> None:
     parsed = parse(
         messages=[USER, USER | {"refusal_reason": "x"}],
@@ -272,7 +281,6 @@ def test_unknown_fields_are_let_through_by_name() -> None:
         "messages[1].refusal_reason",
         "user",
         "response_format.more",
-        "stream_options.include_obfuscation",
     )
     assert parsed.request.messages[1] == Message(role="user", content="Hello")
 

@@ -243,6 +243,7 @@ def test_errors_name_the_field_of_this_api(fields: dict[str, Any], code: str, pa
         ("messages[9].content", "messages[9].content"),
         ("tools[0].function.name", "tools[0].name"),
         ("tools[0].function.parameters.properties.a", "tools[0].input_schema.properties.a"),
+        ("tools[f].function.parameters.properties.a", "tools[f].input_schema.properties.a"),
         ("response_format.json_schema.schema.type", "output_config.format.schema.type"),
         ("response_format", "output_config.format"),
         ("reasoning_effort", "thinking"),

@@ -19,7 +19,7 @@ FUNCTION = {"type": "function", "function": {"name": "f"}}
     [
         (
             {"reasoning_effort": "huge"},
-            "`reasoning_effort` cannot be 'huge', only `none`, `minimal`, `low`, `medium`, `high` or `xhigh`.",
+            "`reasoning_effort` cannot be 'huge', only `none`, `minimal`, `low`, `medium`, `high`, `xhigh` or `max`.",
         ),
         (
             {"tools": [FUNCTION], "tool_choice": "any"},

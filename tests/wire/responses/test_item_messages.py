@@ -61,7 +61,9 @@ def test_reasoning_precedes_its_message_under_every_form() -> None:
 
 
 def test_paths_lead_back_to_items() -> None:
-    parsed = parse(USER, REASONING, ASSISTANT, CALL, OTHER, RESULT, instructions="Be brief")
+    space = {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]}
+    tools = [space, {"type": "custom", "name": "t"}]
+    parsed = parse(USER, REASONING, ASSISTANT, CALL, OTHER, RESULT, instructions="Be brief", tools=tools)
     for path, expected in {
         "messages": "input",
         "messages[0].content": "instructions",
@@ -73,6 +75,8 @@ def test_paths_lead_back_to_items() -> None:
         "messages[3].tool_call_id": "input[5].call_id",
         "messages[9].content": "messages[9].content",
         "tools[2].function.parameters.a": "tools[2].parameters.a",
+        "tools[n__f].function.parameters.a": "tools[0].tools[0].parameters.a",
+        "tools[t].custom.format.grammar.definition": "tools[1].format.definition",
         "response_format.json_schema.schema.properties": "text.format.schema.properties",
         "max_tokens": "max_output_tokens",
         "min_tokens": "min_tokens",

@@ -1,5 +1,6 @@
 """The argument of `forefront serve`: `[NAME=]SOURCE`, where a source is a path, a known name or a reference."""
 
+import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -62,8 +63,10 @@ def parse_source(text: str) -> ModelSource:
     """
     # A path or a URL may contain "=": an argument that exists in full is a path.
     if "=" in text and not _is_reference(text) and not Path(text).expanduser().exists():
-        name, _, text = text.partition("=")
-        return find_source(text, name)
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise SourceError(f"{text}: expected a path, a known name or a reference, or NAME= before one")
+        return find_source(path, name)
     return find_source(text)
 
 
@@ -161,7 +164,10 @@ def _other_kinds(text: str) -> str:
         return f"; hf:{text} would be the model of that name on the Hugging Face hub"
     if "/" in text or "." in text:
         return ""
-    return f", nor a known model of that name; there are {', '.join([BUILT_IN_NAME, *KNOWN_MODELS])}"
+    known = [BUILT_IN_NAME, *KNOWN_MODELS]
+    near = difflib.get_close_matches(text, known, 1)
+    hint = f"did you mean {near[0]}? There" if near else "there"
+    return f", nor a known model of that name; {hint} are {', '.join(known)}"
 
 
 def _magic(path: Path) -> bytes:

@@ -78,6 +78,11 @@ class EmbeddingBackend:
         self._frame = tokenizer.frame or _frame(tokenizer)
         self._rerank_prompt = RerankPrompt(tokenizer, self._frame, facts.rank_template)
 
+    @property
+    def ranks(self) -> bool:
+        """Whether it scores documents for a query, and makes no embeddings."""
+        return self._shape.ranks
+
     # Embeddings.
 
     async def prepare_embeddings(self, request: EmbeddingRequest, tenant: Tenant) -> PreparedInputs:

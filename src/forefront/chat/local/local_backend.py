@@ -41,6 +41,11 @@ class LocalBackend:
         self._free = free
         self._probe_lock = asyncio.Lock()
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether the model has a chat template."""
+        return self._preparer.takes_messages
+
     async def prepare(self, request: ChatRequest | CompletionRequest, tenant: Tenant) -> PreparedGeneration:
         """See `Backend.prepare`."""
         if isinstance(request, ChatRequest):

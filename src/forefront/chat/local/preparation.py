@@ -159,6 +159,11 @@ class RequestPreparer:
         """The text of tokens, control tokens by their names."""
         return await self._codec.decode(tokens, tenant)
 
+    @property
+    def takes_messages(self) -> bool:
+        """Whether there is a chat template for messages."""
+        return self._prompts is not None
+
     def ignored(self, request: ChatRequest) -> tuple[str, ...]:
         """The fields that have no effect for this model. Raises `RequestError` 400 for one that cannot be ignored."""
         effort, ignored = request.reasoning_effort, tuple[str, ...]()

@@ -12,7 +12,7 @@ from forefront.chat.grammar.schema.schema_report import SchemaReport, Unenforcea
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.chat.tools.argument_schema import enumerated, is_open, part_alone, properties, required, resolve, types
 from forefront.chat.tools.tool_format import Rules, compact, literal
-from forefront.wire.completions.tools import TEXT_GRAMMAR, Tool
+from forefront.wire.completions.tools import CUSTOM_ARGUMENT, TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
 # A name of an argument where the schema leaves it open.
@@ -27,6 +27,12 @@ def schema_of(tool: Tool) -> dict[str, Any]:
 def path_of(tool: Tool) -> str:
     """The path of that schema in the request, with the tool's name in place of its index."""
     return f"tools[{tool.function.name}].function.parameters"
+
+
+def request_path(path: str) -> str:
+    """The path in the request of a path within the functions' schemas: a custom tool has its grammar elsewhere."""
+    within_function = f".function.parameters.properties.{CUSTOM_ARGUMENT}.{TEXT_GRAMMAR}"
+    return path.replace(within_function, ".custom.format.grammar.definition")
 
 
 def json_arguments(tool: Tool) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from forefront.chat.grammar.schema.schema_report import UnenforceableError
+from forefront.chat.tools.argument_grammar import request_path
 from forefront.chat.tools.tool_format import Rules, ToolFormat
 from forefront.wire.completions.tools import Tool
 from forefront.wire.errors import RequestError
@@ -63,4 +64,5 @@ def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
         text = f"The parameters of the tool `{tool.function.name}` nest too deep."
         raise RequestError("invalid_value", text, param="tools") from None
     except UnenforceableError as error:
-        raise RequestError("invalid_value", f"`{error.path}` cannot be used: {error}", param=error.path) from None
+        path = request_path(error.path)
+        raise RequestError("invalid_value", f"`{path}` cannot be used: {error}", param=path) from None

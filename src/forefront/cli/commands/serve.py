@@ -39,6 +39,7 @@ from forefront.cli.options.serve_options import (
     TemplateOption,
     Threads,
 )
+from forefront.cli.serving.first_request import first_request
 from forefront.cli.serving.logs import set_up_logging
 from forefront.cli.serving.reload import Reloader, SettingsSource
 from forefront.cli.serving.server_runtime import run_server
@@ -204,7 +205,7 @@ def _serve(options: ServeOptions, console: Console) -> None:
             if console.is_terminal:
                 console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
             if new_key is not None:
-                _print_first_key(console, url, new_key, names[0])
+                _print_first_key(console, new_key, first_request(catalog.get(names[0]), url, new_key))
 
         def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
             return Reloader(source, options.settings, models, catalog, gateway)
@@ -250,7 +251,7 @@ def _url(settings: ServerSettings, port: int) -> str:
     return f"{'http' if settings.tls_certificate is None else 'https'}://{shown}:{port}"
 
 
-def _print_first_key(console: Console, url: str, key: str, model: str) -> None:
+def _print_first_key(console: Console, key: str, command: str) -> None:
     """Print the new key, this once, and a command that uses it."""
     console.print(
         f"""
@@ -260,10 +261,7 @@ Your API key, shown this once (only its hash is kept; `forefront keys create` ma
 
 Try it:
 
-  curl {url}/v1/chat/completions \\
-    --header 'content-type: application/json' \\
-    --header "authorization: Bearer {key}" \\
-    --data '{{"model": "{model}", "messages": [{{"role": "user", "content": "Write a recipe for an italian dinner"}}]}}'
+  {command}
 """,
         markup=False,
     )

@@ -1,5 +1,6 @@
 """The shared parts of the client commands: options, the default model, output and errors."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ def handle_errors() -> Iterator[None]:
 def connect(base_url: str | None) -> Iterator[ForefrontClient]:
     """A client for the server of `base_url`. Raises `ForefrontError`, also for an environment that httpx rejects, such
     as a proxy with an invalid URL."""
+    if not os.environ.get("FOREFRONT_API_KEY"):
+        text = (
+            "There is no API key: set FOREFRONT_API_KEY to the key that the server's first start printed, or to one of"
+        )
+        raise ForefrontError(f"{text} `forefront keys create NAME`.")
     try:
         client = ForefrontClient(base_url=base_url)
     except ForefrontError:

@@ -53,13 +53,23 @@ def explain(text: str, fields: dict[str, Any], path: Path | None, variables: Map
         known = dict(sections())
         kind = known.get(section.partition(".")[0])
         where = f"[{section}] has" if section else "there is"
-        return f"{path}: {where} no setting `{name}`{did_you_mean(name, kind.__struct_fields__ if kind else known)}"
+        hint = did_you_mean(name, kind.__struct_fields__ if kind else known) or _section_of(name)
+        return f"{path}: {where} no setting `{name}`{hint}"
     error: RequestError = validation_error(text)
     setting = error.param or ""
     rule = _PATTERNS.get(setting.rpartition(".")[2])
     if rule is not None and "matching regex" in text:
         return f"{path}: `{setting}` must {rule}"
     return f"{setting_source(setting, path, variables)}: {error.message.rstrip('.')}{_choices(setting)}"
+
+
+def _section_of(name: str) -> str:
+    """A clause that names the section which has a setting of that name; empty if none has."""
+    named = tables()
+    for section, kind in sections():
+        if name in kind.__struct_fields__:
+            return f"; it is a setting of [{section}.NAME]" if section in named else f"; it is a setting of [{section}]"
+    return ""
 
 
 def _choices(setting: str) -> str:

@@ -78,7 +78,7 @@ class ConversationParams(GenerationParams, total=False):
     parallel_tool_calls: bool | None
     functions: Iterable[FunctionParam] | None
     function_call: Literal["none", "auto"] | ToolNameParam | None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
     prediction: PredictionParam | None
     metadata: Mapping[str, str] | None
     store: bool | None

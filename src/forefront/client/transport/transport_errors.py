@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -66,7 +68,7 @@ def _translate(error: Exception, limits: AttemptLimits, request_id: str | None) 
         text = f"No data from {url} for {_seconds(limits.timeout.read)}."
         return APITimeoutError(text, request_id=request_id)
     if isinstance(error, httpx.ConnectError):
-        return APIConnectionError(f"Cannot connect to {url}: {_reason(error)}. {_hint(error)}")
+        return APIConnectionError(f"Cannot connect to {url}: {_reason(error)}. {_hint(error, url)}")
     if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
         return APIError(f"Cannot connect to {url}: {_reason(error)}. Check the base URL.")
     if isinstance(error, httpx.RequestError | httpx.StreamError | OSError):
@@ -87,7 +89,9 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
-def _hint(error: BaseException) -> str:
+def _hint(error: BaseException, url: str) -> str:
+    if (host := _proxied_host(url)) is not None:
+        return f"The environment sets a proxy for this URL; NO_PROXY={host} reaches the server without it."
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):
@@ -96,3 +100,11 @@ def _hint(error: BaseException) -> str:
             return "Check that the server serves https://, and that its certificate is trusted here."
         cause = cause.__cause__ or cause.__context__
     return "If no server is running, start one with `forefront serve`."
+
+
+def _proxied_host(url: str) -> str | None:
+    """The host of a URL that the environment has a proxy for."""
+    parts, proxies = urlsplit(url), getproxies()
+    if not parts.hostname or proxy_bypass(parts.hostname) or not (proxies.get(parts.scheme) or proxies.get("all")):
+        return None
+    return parts.hostname

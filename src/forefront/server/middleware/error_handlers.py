@@ -81,5 +81,6 @@ async def internal_error(request: Request, _error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """Every method of the path. Starlette's 405 lists those of the first matching route only."""
     routes: Sequence[Route] = request.app.routes
-    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    exact = [route for route in routes if route.path == request.scope["path"]]
+    fitting = exact or [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))

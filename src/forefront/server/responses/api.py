@@ -1,4 +1,7 @@
-"""`POST /v1/responses`: the request, with the responses that it continues, and the three kinds of answers."""
+"""`POST /v1/responses`: the request, with the responses that it continues, and the three kinds of answers; its
+`input_tokens` as a preflight."""
+
+from typing import Final
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -10,6 +13,7 @@ from forefront.server.responses.background import BackgroundRuns
 from forefront.server.responses.responses_encoder import ResponsesEncoder
 from forefront.server.responses.stored_responses import StoredResponses
 from forefront.server.routes.completions import CompletionService
+from forefront.server.routes.preflight import PreflightApi
 from forefront.server.sending.send_body import ChunkedResponse
 from forefront.wire.errors import RequestError
 from forefront.wire.responses import response as wire
@@ -26,6 +30,23 @@ def parse_response_request(body: bytes | bytearray) -> ParsedResponse | ParsedSo
     if refers or source.previous_response_id is not None or source.conversation is not None:
         return ParsedSource(source, ignored)
     return to_chat_request(source, ignored)
+
+
+def parse_input_tokens_request(body: bytes | bytearray) -> ParsedResponse:
+    """The chat request of a body whose tokens are counted. Raises `RequestError` (400, 422), also for one that refers
+    to what is stored."""
+    read = parse_response_request(body)
+    if isinstance(read, ParsedResponse):
+        return read
+    fields = {"previous_response_id": read.source.previous_response_id, "conversation": read.source.conversation}
+    name = next((name for name, value in fields.items() if value is not None), "input")
+    text = f"`{name}` is not supported: stored items are not counted here. Send the items in `input`."
+    raise RequestError("unsupported_parameter", text, param=name)
+
+
+INPUT_TOKENS: Final = PreflightApi(
+    parse_input_tokens_request, lambda preflight: wire.InputTokenCount(input_tokens=preflight.prompt_tokens)
+)
 
 
 class ResponsesEndpoint:

@@ -127,6 +127,8 @@ def _response_format(value: Fields) -> Fields:
         return _json(schema, "response_format.schema")
     if kind == "json_object" and value.get("json_schema") is not None:
         return {"response_format": value | {"type": "json_schema"}}
+    if kind == "json_schema" and "value" in value and value.get("json_schema") is None:
+        return _typed(value, "response_format")
     if kind in ("json", "regex", "grammar") and ("value" in value or kind in value):
         return _typed({"type": kind, "value": value.get("value", value.get(kind))}, "response_format")
     if kind == "structural_tag":

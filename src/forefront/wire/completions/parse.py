@@ -41,6 +41,7 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     """
     fields = rewrite(read_fields(body), chat=True)
     _resolve_prompt(fields)
+    _resolve_tool_choice(fields)
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
     check_chat_request(request)
@@ -94,6 +95,16 @@ def _resolve_prompt(fields: dict[str, Any]) -> None:
         text = "`prompt` must be a string here. `POST /v1/completions` takes lists and token ids."
         raise RequestError("invalid_type", text, param="prompt")
     fields["messages"] = [{"role": "user", "content": fields.pop("prompt")}]
+
+
+def _resolve_tool_choice(fields: dict[str, Any]) -> None:
+    """TGI's `tool_choice` is the name of a tool."""
+    choice, tools = fields.get("tool_choice"), fields.get("tools")
+    if not isinstance(choice, str) or choice in ("none", "auto", "required") or not isinstance(tools, list):
+        return
+    functions = (tool.get("function") for tool in tools if isinstance(tool, dict))
+    if any(isinstance(function, dict) and function.get("name") == choice for function in functions):
+        fields["tool_choice"] = {"type": "function", "function": {"name": choice}}
 
 
 def check_sampled_request(request: SampledRequest) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from forefront.wire.completions.message import Message
-from forefront.wire.completions.request import ChatRequest, CompletionRequest
+from forefront.wire.completions.request import ChatRequest, CompletionRequest, StreamOptions
 from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 
@@ -33,10 +33,13 @@ _NO_SEARCH: Final = "tokens are sampled, not searched for"
 _TEMPLATE: Final = "the server's own chat template is used"
 # Fields of the OpenAI API.
 _OF_BOTH: Final = {"store": Refusal("nothing is stored here", (False,))}
+NO_MODERATION: Final = Refusal("nothing is moderated here")
+OF_STREAMS: Final = {"include_obfuscation": Refusal("events are not padded", (False,))}
 _OF_CHAT: Final = {
     "audio": Refusal("models generate text only"),
     "modalities": Refusal("models generate text only", (["text"],)),
     "web_search_options": Refusal("nothing is searched here"),
+    "moderation": NO_MODERATION,
 }
 _OF_TEXT: Final = {
     "suffix": Refusal("infilling is not supported", ("",)),
@@ -46,6 +49,7 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ChatRequest: _OF_BOTH | _OF_CHAT,
     CompletionRequest: _OF_BOTH | _OF_TEXT,
     Message: {"audio": Refusal("models read text only")},
+    StreamOptions: OF_STREAMS,
 }
 # Fields of other engines.
 ENGINES: Final = {
@@ -173,8 +177,8 @@ ALL_REFUSED: Final[dict[type, dict[str, Refusal]]] = {
 # Fields that change no answer: labels and hints to a provider. They are not checked, and named among the ignored ones.
 ADVICE: Final = frozenset(
     {
-        "user", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
-        "prediction", "verbosity",
+        "user", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention",
+        "safety_identifier", "prediction", "verbosity",
     }
 )  # fmt: skip
 # The same of other engines: also how an engine works, and the parameters of samplers that are off.

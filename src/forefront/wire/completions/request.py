@@ -24,6 +24,10 @@ Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
+# How much a model reasons.
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
 class StreamOptions(msgspec.Struct, kw_only=True):
     """Options of a stream: with `include_usage` a last chunk carries the usage of the whole request."""
 
@@ -122,7 +126,7 @@ class ChatRequest(SampledRequest, kw_only=True):
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[Function], Meta(max_length=MAX_TOOLS)] | None = None
     function_call: Literal["none", "auto"] | ChosenFunction | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: Effort | None = None
     prediction: Prediction | None = None
 
     @property

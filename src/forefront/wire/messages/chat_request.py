@@ -24,7 +24,7 @@ from forefront.wire.parsing.field_names import rename_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
 _sampling_of: Final = attrgetter(*_SAMPLING)
-_TOOL: Final = re.compile(r"(tools\[\d+\])\.function\b(\.parameters\b)?")
+_TOOL: Final = re.compile(r"(tools\[[^\]]+\])\.function\b(\.parameters\b)?")
 _Effort = Literal["none", "low", "medium", "high", "xhigh"]
 
 

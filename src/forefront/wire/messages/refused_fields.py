@@ -14,6 +14,10 @@ _OWN: Final = {
     "mcp_servers": Refusal("the server calls no tools; offer them in `tools`", ([],)),
     "context_management": Refusal("messages are never changed", ({}, {"edits": []}, _KEEP_THINKING)),
     "compaction": Refusal("messages are never changed"),
+    "billing_policy": Refusal(
+        "the project of the key pays",
+        ({"type": "billing_policy"}, {"type": "billing_policy", "bill_to": "self"}),
+    ),
     "inference_geo": Refusal("requests are processed where the server is"),
     "speed": Refusal("there is one speed", ("standard",)),
     "fallbacks": Refusal("fallbacks are set on the server", ([],)),
@@ -54,7 +58,7 @@ _RETURNED: Final[dict[type, frozenset[str]]] = {
     # The input of a call is always streamed as it comes.
     ClientTool: frozenset({"eager_input_streaming"}),
 }
-_ADVICE: Final = ALL_ADVICE | {"diagnostics", "user_profile_id", "workspace_id"}
+_ADVICE: Final = ALL_ADVICE | {"diagnostics", "fallback_credit_token", "user_profile_id", "workspace_id"}
 FIELD_TABLES: Final[dict[type, FieldTables]] = {
     MessagesRequest: FieldTables(REFUSED | {MessagesRequest: _ALL}, _RETURNED, _ADVICE - _KNOWN),
     # A count takes the whole request; fields that do not change the prompt have no effect.

@@ -30,7 +30,7 @@ _FIELDS: Final = (
     ("reasoning_effort", "reasoning.effort"),
     ("logprobs", "include"),
 )
-_TOOL: Final = re.compile(r"tools\[(?P<index>\d+)\](?:\.(?:function|custom)\b)?(?P<rest>.*)", re.DOTALL)
+_TOOL: Final = re.compile(r"tools\[(?P<tool>[^\]]+)\](?:\.(?:function|custom)\b)?(?P<rest>.*)", re.DOTALL)
 
 
 class ParsedResponse(ParsedRequest[ChatRequest], frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ def to_chat_request(
             if path.startswith(begin) and path[len(begin) : len(begin) + 1] in ("", ".", "["):
                 return name + path[len(begin) :]
         if (match := _TOOL.fullmatch(path)) is not None:
-            return tool_names.path(int(match["index"])) + match["rest"]
+            return tool_names.path(match["tool"]) + match["rest"].replace(".format.grammar", ".format", 1)
         return path
 
     try:

@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from forefront.wire.completions.refused_fields import ALL_ADVICE, ENGINES, FieldTables, Refusal
+from forefront.wire.completions.refused_fields import (
+    ALL_ADVICE,
+    ENGINES,
+    NO_MODERATION,
+    OF_STREAMS,
+    FieldTables,
+    Refusal,
+)
 from forefront.wire.responses.items import (
     CustomToolCallItem,
     CustomToolCallOutputItem,
@@ -14,13 +21,18 @@ from forefront.wire.responses.items import (
     OutputTextPart,
     ReasoningItem,
 )
-from forefront.wire.responses.request import ResponsesRequest, ResponseStreamOptions
+from forefront.wire.responses.request import (
+    PromptCacheOptions,
+    ReasoningOptions,
+    ResponsesRequest,
+    ResponseStreamOptions,
+)
 from forefront.wire.responses.tools import CustomTool, FunctionTool
 
 _CHAT: Final = "this is a field of `POST /v1/chat/completions`; use"
 _OWN: Final = {
     "prompt": Refusal("prompt templates are not stored; use `input` and `instructions`"),
-    "moderation": Refusal("nothing is moderated here"),
+    "moderation": NO_MODERATION,
     "context_management": Refusal("the input is never changed", ([],)),
     "background_options": Refusal("background responses have no other options"),
     "access_programs": Refusal("access programs are not supported"),
@@ -46,7 +58,12 @@ _OF_TOOLS: Final = {
 }
 REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ResponsesRequest: _OWN,
-    ResponseStreamOptions: {"include_obfuscation": Refusal("events are not padded", (False,))},
+    ResponseStreamOptions: OF_STREAMS,
+    ReasoningOptions: {"mode": Refusal("there is one mode", ("standard",))},
+    PromptCacheOptions: {
+        "prewarm": Refusal("every response has an output; send `max_output_tokens` 1", (False,)),
+        "comparison_response_id": Refusal("there are no diagnostics of the cache"),
+    },
     FunctionTool: _OF_TOOLS,
     CustomTool: _OF_TOOLS,
     InputImage: {"file_id": Refusal("images are not stored; send `image_url`")},

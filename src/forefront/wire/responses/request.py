@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.completions.request import Positive, Sampling
+from forefront.wire.completions.request import Effort, Positive, Sampling
 from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.responses.items import Id, InputItem
 from forefront.wire.responses.tools import ResponseTool, ResponseToolChoice
@@ -15,6 +15,9 @@ Label = Annotated[str, Meta(max_length=512)]
 Metadata = Annotated[
     dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
+
+
+Summary = Literal["auto", "concise", "detailed"]
 
 
 class PlainText(msgspec.Struct, kw_only=True, tag_field="type", tag="text"):
@@ -42,16 +45,24 @@ class TextOptions(msgspec.Struct, kw_only=True):
 
 class ReasoningOptions(msgspec.Struct, kw_only=True):
     """`effort` has an effect for models whose template knows it. With `summary` the reasoning is sent as a summary,
-    word for word, since no summary is written."""
+    word for word, since no summary is written. `generate_summary` is its older name."""
 
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
-    summary: Literal["auto", "concise", "detailed"] | None = None
+    effort: Effort | None = None
+    summary: Summary | None = None
+    generate_summary: Summary | None = None
+
+    def __post_init__(self) -> None:
+        self.summary = self.summary or self.generate_summary
 
 
 class ConversationReference(msgspec.Struct, kw_only=True):
     """A conversation by its id."""
 
     id: Id
+
+
+class PromptCacheOptions(msgspec.Struct, kw_only=True):
+    """Options of the prompt cache: none has an effect, since every prompt is cached."""
 
 
 class ResponseStreamOptions(msgspec.Struct, kw_only=True):
@@ -100,11 +111,12 @@ class ResponsesRequest(Sampling, kw_only=True):
     conversation: Id | ConversationReference | None = None
     background: bool | None = None
     truncation: Literal["disabled"] | None = None
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"] | None = None
     metadata: Metadata | None = None
     user: Label | None = None
     safety_identifier: Label | None = None
     prompt_cache_key: Label | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
 
     @property
     def conversation_id(self) -> str | None:

@@ -121,6 +121,13 @@ class ReturnedText(Record, kw_only=True):
     format: PlainText | JsonObject | JsonSchemaText
 
 
+class InputTokenCount(Record, kw_only=True):
+    """The tokens of a request's prompt."""
+
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+    input_tokens: int
+
+
 class ReturnedReasoning(Record, kw_only=True):
     """The reasoning options of the request."""
 

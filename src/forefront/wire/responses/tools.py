@@ -135,9 +135,14 @@ class ToolNames:
         """Namespace and name of a tool, by its name in the chat request."""
         return self._parts.get(name, (None, name))
 
-    def path(self, index: int) -> str:
-        """The path in the client's request of the tool with that index in the chat request."""
-        return self._paths[index] if index < len(self._paths) else f"tools[{index}]"
+    def path(self, tool: str) -> str:
+        """The path in the client's request of a tool, by its index or its name in the chat request."""
+        if tool.isdecimal() and int(tool) < len(self._paths):
+            return self._paths[int(tool)]
+        for path, candidate in zip(self._paths, self.tools, strict=True):
+            if candidate.function.name == tool:
+                return path
+        return f"tools[{tool}]"
 
     def choice(self, choice: ResponseToolChoice | None) -> ToolChoice | None:
         """The `tool_choice` of the chat request. A name without its own tool is that of the first tool of a

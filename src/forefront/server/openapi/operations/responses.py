@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from forefront.server.openapi.operation import LIMITS, NOT_FOUND, PROMPT, QUERY, STORE, Operation, PathId
+from forefront.server.openapi.operation import LIMITS, NOT_FOUND, PROMPT, QUERY, STORE, TOKENS, Operation, PathId
 from forefront.wire.responses.conversation import ConversationChange, NewConversation, NewItems
 from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem
 from forefront.wire.responses.queries import IncludeQuery, ItemsQuery, RetrieveQuery
 from forefront.wire.responses.request import ResponsesRequest
-from forefront.wire.responses.response import Response
+from forefront.wire.responses.response import InputTokenCount, Response
 
 CONVERSATIONS: Final = ("unsupported_parameter", "storage_full", "rate_limit_exceeded", "shutting_down", *STORE)
 RESPONSE: Final = {"model": "forefront-mini", "input": "Write a recipe for an italian dinner", "max_output_tokens": 128}
@@ -22,6 +22,13 @@ RESPONSE_OPERATIONS: Final = (
         "`response.completed`, `response.incomplete`, `response.failed` or `error`.",
         body=ResponsesRequest, example=RESPONSE, answer=Response, stream=ResponseStreamEvent, done=False,
         idempotent=True, errors=(*PROMPT, *LIMITS, "not_found", "storage_full", "request_cancelled"),
+    ),
+    Operation(
+        method="POST", path="/v1/responses/input_tokens", group="Responses", name="countInputTokens", scope="chat",
+        summary="Count the tokens of a response's input",
+        description="It costs nothing, but counts as a request towards limits. Stored items are not counted.",
+        body=ResponsesRequest, example={name: value for name, value in RESPONSE.items() if name != "max_output_tokens"},
+        answer=InputTokenCount, errors=TOKENS,
     ),
     Operation(
         method="GET", path="/v1/responses/{id}", group="Responses", name="retrieveResponse", scope="chat",
