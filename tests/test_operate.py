@@ -103,7 +103,7 @@ def test_the_settings_that_are_shown_are_valid(tmp_path: Path) -> None:
         ("keys create x --expires 0d", "`expires` must be in the future"),
         ("keys show key_none", "there is no key"),
         ("keys revoke key_none", "there is no key"),
-        ("keys rotate key_none", "no live key"),
+        ("keys rotate key_none", "no active key"),
         ("projects set '../x'", "project's name"),
         ("projects set x --rpm many", "--rpm 'many' is neither a number nor `none`"),
         ("projects set x --tpm 0", "`tokens_per_minute`"),

@@ -35,13 +35,13 @@ async def run(harness: Harness) -> None:
                 await _served(harness, kind, server, modest, f"{count} bodies of 8 MiB announced, none sent")
                 statuses = await _answers(silent)
             wrong = {status for status in statuses if status not in ("", "429")}
-            harness.report("bodies", kind, "what these got", _counts(statuses), good=not wrong)
+            harness.report("bodies", kind, "answers to these", _counts(statuses), good=not wrong)
             async with _connections(server, greedy, count, _ANNOUNCED) as slow:
                 await asyncio.gather(*(_send(writer) for _, writer in slow))
                 await _served(harness, kind, server, modest, f"{count} bodies sent up to the first MiB")
                 statuses = await _answers(slow)
             good = set(statuses) <= {"", "429"} and statuses["429"] > 0
-            harness.report("bodies", kind, "what these got", _counts(statuses), good=good)
+            harness.report("bodies", kind, "answers to these", _counts(statuses), good=good)
             await _again(harness, kind, server, greedy)
 
 

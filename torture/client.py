@@ -1,4 +1,4 @@
-"""A cheap HTTP client that records how far a response came before its connection ended."""
+"""A cheap HTTP client that records the part of a response before its connection ended."""
 
 import asyncio
 import json

@@ -59,7 +59,7 @@ async def _on(harness: Harness, kind: str, server: RunningServer, fields: dict[s
     good = waits[worst] < 2 * alone + _WAIT
     harness.report("hostile", kind, "a neighbour's first token meanwhile (median)", found, good=good)
     found = "; ".join(sorted(wrong)) or "as documented"
-    harness.report("hostile", kind, "what the hostile project was answered", found, good=not wrong)
+    harness.report("hostile", kind, "answers to the hostile project", found, good=not wrong)
 
 
 async def _under(server: RunningServer, hostile: str, neighbour: str, field: Hostile) -> tuple[float, float, set[int]]:

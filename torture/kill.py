@@ -43,7 +43,7 @@ async def _instant(harness: Harness, kind: str) -> None:
     await _check(harness, kind, store, f"{rounds} kills under load", seen)
     async with entered(start()) as server:
         exact = await _budget_is_exact(store, server.url)
-    harness.report("kill", kind, "what is left of a budget", "exact" if exact else "wrong", good=exact)
+    harness.report("kill", kind, "rest of a budget", "exact" if exact else "wrong", good=exact)
 
 
 async def _rounds(

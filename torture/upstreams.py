@@ -1,4 +1,4 @@
-"""Upstreams that die and that are slow, under load: every request has one result or one error, and its row."""
+"""Upstreams that die or stall under load: every request has one result or one error, and its row."""
 
 import asyncio
 import random

@@ -132,7 +132,7 @@ def _http_table(part: Mapping[str, Any]) -> str:
             if clients != "memory_mib":
                 row = [f"{figures['requests_per_second']:.0f}", f"{figures['median_ms']:.2f}"]
                 cells.append([name, clients, *row, f"{figures['processor_us']:.0f}", f"{way['memory_mib']:.0f}"])
-    return markdown(("way", "clients", "requests/s", "median ms", "processor µs", "memory MiB"), cells)
+    return markdown(("path", "clients", "requests/s", "median ms", "processor µs", "memory MiB"), cells)
 
 
 def _machines(results: Results, plan: Plan) -> list[str]:

@@ -67,7 +67,7 @@ def run(repeats: int) -> None:
                     if number:  # the first warms up
                         rounds[name].append(measured)
             rows += [[answer, clients, *row] for row in _rows(rounds)]
-    head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "more ms"]
+    head = ["answer", "clients", "gateway", "requests/s", "÷ without", "median ms", "added ms"]
     table("Keys, limits, a budget and the ledger, with answers that take no time", head, rows)
 
 

@@ -129,6 +129,6 @@ def _report(ways: dict[str, Way]) -> None:
             spent = statistics.median(way.processor[case]) * 1e6
             figures = [f"{rate:.0f}", f"{rate * case.tokens:.0f}", ratio, f"{more:.2f}", f"{spent:.0f}"]
             rows.append([case.title, case.clients, name, *figures])
-    head = ["answer", "clients", "way", "requests/s", "tokens/s", "÷ the upstream", "more ms", "processor µs"]
+    head = ["answer", "clients", "path", "requests/s", "tokens/s", "÷ the upstream", "added ms", "processor µs"]
     table("A model of an upstream, with answers that take no time", head, rows)
-    table("Peak memory", ["way", "MiB"], [[name, f"{way.memory.pss:.0f}"] for name, way in ways.items()])
+    table("Peak memory", ["path", "MiB"], [[name, f"{way.memory.pss:.0f}"] for name, way in ways.items()])

@@ -55,8 +55,6 @@ from forefront.wire.completions.response import (
     ChunkChoice,
     Completion,
     CompletionChoice,
-    Model,
-    ModelList,
     Preflight,
     Receipt,
     ResponseMessage,
@@ -64,6 +62,7 @@ from forefront.wire.completions.response import (
 )
 from forefront.wire.completions.tools import ToolCall
 from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
+from forefront.wire.models import Model, ModelList
 from forefront.wire.responses.conversation_records import Conversation
 from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import ItemList

@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_the_conversation(conversation: ChatHistory) -> None:
     assert contents(conversation) == ["stop", "You said: stop"]
 
 
-def test_ctrl_c_before_the_first_word_forgets_the_turn() -> None:
+def test_ctrl_c_before_the_first_token_removes_the_turn() -> None:
     server = Server(stream_of(Body([], fail=KeyboardInterrupt())))
     conversation = ChatHistory(ChatModel(server.client(), "m"))
     assert conversation.send("Hi", discard).interrupted
@@ -214,7 +214,7 @@ def test_ctrl_c_once(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (130, "You said: stop\n")
 
 
-def test_an_answer_that_is_cut_off_says_so(run: Run) -> None:
+def test_a_truncated_answer_is_marked(run: Run) -> None:
     result = run("cut")
     assert (result.exit_code, result.stdout) == (0, "You said: cut\n")
     assert "cut off" in result.stderr

@@ -73,7 +73,7 @@ async def test_with_asyncio() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.text(max_size=3))))
-def test_choices_are_put_together_however_they_interleave(pieces: list[tuple[int, str]]) -> None:
+def test_interleaved_choices_are_assembled(pieces: list[tuple[int, str]]) -> None:
     accumulator = Accumulator()
     wanted: dict[int, str] = {}
     for index, text in pieces:

@@ -201,7 +201,7 @@ def test_headers_of_a_response(headers: dict[str, str]) -> None:
         Server(response).client().models.list()
 
 
-def test_arguments_that_json_lacks_are_named_by_path() -> None:
+def test_arguments_outside_json_are_named_by_path() -> None:
     client = Server().client()
     cases: list[tuple[Any, str]] = [
         ({"a": [1, float("nan")]}, r"`metadata\.a\[1\]` must be a finite number"),

@@ -122,7 +122,7 @@ def test_connections(raised: Exception, kind: type[APIError], text: str) -> None
     assert str(error) == text
 
 
-def test_a_refused_connection_says_where_and_what_to_do() -> None:
+def test_a_refused_connection_names_the_address_and_the_remedy() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: refuses
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -142,7 +142,7 @@ async def test_async_refused_connection() -> None:
         await server.async_client().models.list()
 
 
-def test_one_tree() -> None:
+def test_one_process_tree() -> None:
     assert APITimeoutError.__mro__[1:4] == (APIConnectionError, APIError, ForefrontError)
     for name in CLASSES.values():
         assert issubclass(getattr(forefront, name), APIStatusError)

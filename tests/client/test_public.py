@@ -19,7 +19,7 @@ def test_all_is_exact() -> None:
     assert forefront.__all__ == sorted(forefront.__all__)
 
 
-def test_the_names_that_people_import() -> None:
+def test_public_names() -> None:
     assert set(forefront.__all__) == {
         "APIConnectionError",
         "APIError",

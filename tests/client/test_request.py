@@ -103,7 +103,7 @@ def test_a_missing_model_is_a_type_error() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_json_lacks_are_not_sent_as_null(number: float) -> None:
+def test_numbers_outside_json_are_not_sent_as_null(number: float) -> None:
     with pytest.raises(ValueError, match="temperature"):
         Server().client().chat.completions.create(messages=USER, temperature=number)
 

@@ -46,7 +46,7 @@ def test_items() -> None:
     assert list(stream) == []
 
 
-def test_it_is_an_iterator() -> None:
+def test_a_stream_is_an_iterator() -> None:
     stream = start(Body([*events("a", "b", "c"), DONE]))
     assert text(next(stream)) == "a"
     assert [text(item) for item in stream] == ["b", "c"]

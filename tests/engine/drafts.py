@@ -1,8 +1,8 @@
 """Drafts with a known share of right tokens."""
 
 import random
+from collections import abc
 from collections.abc import Mapping
-from collections.abc import Sequence as Rows
 
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
@@ -14,7 +14,7 @@ class SimpleDrafter:
     def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         raise NotImplementedError
 
-    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         assert price > 0
         return [self.draft(sequence, max_tokens) for sequence, max_tokens in requests]
 

@@ -104,7 +104,7 @@ async def test_a_failing_command_ends_live_generations_but_not_the_engine(
         await engine.stop()
 
 
-async def test_stopping_ends_what_runs_and_refuses_what_comes(model: PagedModel) -> None:
+async def test_stopping_ends_running_calls_and_refuses_new_ones(model: PagedModel) -> None:
     engine = small(model, 100)
     generation = ask(engine, 40, 1000)
     async for _ in generation:

@@ -28,7 +28,7 @@ async def test_a_backlog_delays_others_by_one_call() -> None:
     assert "modest" in order[:2]
 
 
-async def test_calls_that_are_cancelled_leave_no_slot_taken() -> None:
+async def test_cancelled_calls_free_their_slots() -> None:
     semaphore = FairSemaphore(2)
     holding = asyncio.Event()
 
@@ -65,7 +65,7 @@ async def test_a_tenant_has_half_of_the_slots_at_most(count: int, share: int) ->
         task.cancel()
 
 
-async def test_a_slot_that_is_given_back_goes_to_whom_may_have_it() -> None:
+async def test_a_released_slot_goes_to_an_eligible_request() -> None:
     slots = FairSemaphore(2)
     greedy = await held(slots, GREEDY, 3)
     modest = await held(slots, MODEST, 2)

@@ -44,7 +44,7 @@ def test_operations_touch_few_owners(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pushes < 60_000
 
 
-def test_owners_that_come_and_go_leave_nothing() -> None:
+def test_transient_owners_leave_no_state() -> None:
     holdings = Holdings()
     for number in range(10_000):
         holdings.add(f"{number}", 5)

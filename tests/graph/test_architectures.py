@@ -55,7 +55,7 @@ def agrees(found: Array, wanted: npt.NDArray[np.float64]) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_family_computes_what_llama_cpp_does(name: str, tmp_path: Path) -> None:
+def test_a_family_matches_llama_cpp(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES[name])
     model = PagedModel(build(path, tmp_path / "cache").graph, CONTEXT, EXACT)
@@ -74,7 +74,7 @@ def test_a_family_computes_what_llama_cpp_does(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_NAMES)
-def test_a_family_computes_what_llama_cpp_does_at_1000_places(name: str, tmp_path: Path) -> None:
+def test_a_family_matches_llama_cpp_at_1000_positions(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     for seed in (1, 2):
         write_decoder(path, FAMILIES[name], seed=seed)
@@ -95,5 +95,5 @@ def test_a_tensor_without_a_use_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES["gemma3"])
     path.write_bytes(path.read_bytes().replace(b"gemma3", b"exaone"))
-    with pytest.raises(ModelFileError, match=r"14 tensors that its architecture 'exaone' has no use for, .*post_"):
+    with pytest.raises(ModelFileError, match=r"14 tensors that its architecture 'exaone' does not use, .*post_"):
         build(path, tmp_path / "cache")

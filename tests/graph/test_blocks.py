@@ -63,6 +63,6 @@ def test_codes_fit_their_bits(kind: BlockFormat) -> None:
     assert codes.max() - codes.min() < 2 ** kind.checked().bits
 
 
-def test_a_format_known_by_size_alone_is_one_sentence() -> None:
+def test_a_format_known_by_size_alone_gives_a_short_error() -> None:
     with pytest.raises(ModelFileError, match="the format IQ2_XXS, which is not supported"):
         FORMATS[16].floats(np.zeros((1, 66), np.uint8))

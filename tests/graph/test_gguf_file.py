@@ -148,7 +148,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_hostile_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = HOSTILE[name]
     (tmp_path / "m.gguf").write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as error:

@@ -128,7 +128,7 @@ def test_auto_round_has_the_layout_of_another_method(layout: str, tmp_path: Path
         ("gptq", "unusable value 'gptq' for quantization_config"),
     ],
 )
-def test_an_unsupported_quantisation_layout_is_one_sentence(config: Any, sentence: str, tmp_path: Path) -> None:
+def test_an_unsupported_quantisation_layout_gives_a_short_error(config: Any, sentence: str, tmp_path: Path) -> None:
     write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ"])
     set_config(tmp_path / "hf", config)
     with pytest.raises(ModelFileError, match=sentence):

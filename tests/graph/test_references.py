@@ -29,7 +29,7 @@ TESTED.pop("llama, factors of positions")
 
 
 @pytest.mark.parametrize("name", TESTED)
-def test_a_family_computes_what_numpy_does(name: str, tmp_path: Path) -> None:
+def test_a_family_matches_numpy(name: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_decoder(path, TESTED[name], seed=5)
     found = whole(PagedModel(build(path, tmp_path / "cache").graph, CONTEXT, EXACT), LONG)

@@ -63,7 +63,7 @@ def logprobs(graph: PagedGraph) -> Array:
     ],
     ids=str,
 )
-def test_a_graph_computes_what_the_reference_does(fields: dict[str, Any], tmp_path: Path) -> None:
+def test_a_graph_matches_the_reference(fields: dict[str, Any], tmp_path: Path) -> None:
     path = written(tmp_path, **fields)
     difference = np.abs(logprobs(read(path)) - ReferenceModel(path).logprobs(PROMPT))
     assert difference.max() < 2e-3

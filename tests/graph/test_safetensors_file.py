@@ -83,7 +83,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_hostile_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = HOSTILE[name]
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as error:
@@ -105,7 +105,7 @@ INDEXES = {
 
 
 @pytest.mark.parametrize("name", INDEXES)
-def test_a_broken_index_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_broken_index_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = INDEXES[name]
     write_safetensors(tmp_path / "model.safetensors", TENSORS)
     (tmp_path / INDEX).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())

@@ -38,7 +38,7 @@ def read_gguf(path: Path, name: str) -> GgufFile:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_a_checkpoint_computes_what_its_gguf_file_does(name: str, tmp_path: Path) -> None:
+def test_a_checkpoint_and_its_gguf_file_give_equal_results(name: str, tmp_path: Path) -> None:
     path, checkpoint = tmp_path / "model.gguf", CHECKPOINTS[name]
     write_decoder(path, FAMILIES[checkpoint.family])
     file = read_gguf(path, name)
@@ -95,7 +95,7 @@ def test_quantisation_at_load_loses_no_more_than_a_gguf_format(kind: str, other:
     assert built.precision == f"weights as stored, {others}BF16 rounded to 8 bits"
 
 
-def test_a_dense_hybrid_granite_computes_what_a_granite_does(tmp_path: Path) -> None:
+def test_a_dense_hybrid_granite_matches_a_granite(tmp_path: Path) -> None:
     write_decoder(tmp_path / "model.gguf", FAMILIES["granite"])
     write_checkpoint(tmp_path / "hf", CHECKPOINTS["granite"], GgufFile(tmp_path / "model.gguf"))
     plain = HuggingFaceModel(tmp_path / "hf")

@@ -65,7 +65,7 @@ def agreement(found: Array, wanted: Array) -> float:
     return float((found.argmax(-1) == wanted.argmax(-1)).mean())
 
 
-def test_exact_activations_compute_what_numpy_does(tokens: list[int], reference: Array, tmp_path: Path) -> None:
+def test_exact_activations_match_numpy(tokens: list[int], reference: Array, tmp_path: Path) -> None:
     found = logits(tokens, tmp_path, ModelOptions(contexts=1, quantize_activations=False))
     assert np.abs(found - reference).max() < 0.1  # of the keys and values, kept as f16
     assert agreement(found, reference) >= 0.99

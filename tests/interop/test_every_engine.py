@@ -111,7 +111,7 @@ def _new_key(gate: RunningServer, tokens: int) -> str:
     return made
 
 
-def test_the_start_says_why_llama_cpp_is_used(gate: RunningServer) -> None:
+def test_the_start_reports_why_llama_cpp_is_used(gate: RunningServer) -> None:
     log = gate.log.read_text()
     assert "other-family is served by llama.cpp: the file has the architecture qwen3moe" in log
     assert "own is served by llama.cpp" not in log

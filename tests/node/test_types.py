@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 
+from forefront.wire import models
 from forefront.wire.completions import request, response
 from tests.support.programs.node import SDK
 
@@ -25,7 +26,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "CompletionChoice": response.CompletionChoice,
     "CompletionLogprobs": response.CompletionLogprobs,
     "Preflight": response.Preflight,
-    "Model": response.Model,
+    "Model": models.Model,
 }
 # The first is another name of a field, the others have no effect on an answer.
 EXTRA = {"max_completion_tokens", "user", "metadata", "service_tier", "prompt_cache_key"}

@@ -6,7 +6,7 @@ from forefront.gateway.ledger.settlement import LedgerRow
 from forefront.observability import request_recorder
 from forefront.observability.request_recorder import RequestRecorder
 from forefront.observability.server_metrics import ModelMetrics
-from forefront.wire.admin.records import Status
+from forefront.wire.admin.records import CompletionStatus
 
 
 class Clock:
@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def row(status: Status = "completed", reason: str | None = "length", output: int = 5) -> LedgerRow:
+def row(status: CompletionStatus = "completed", reason: str | None = "length", output: int = 5) -> LedgerRow:
     return LedgerRow("id", "key", "project", "m", status, reason, 10, 4, output, 2, 7, 0.0, None, 0.0)
 
 
@@ -78,7 +78,7 @@ def test_choices_that_are_computed_together_count_once(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [("aborted", "abort"), ("failed", "error")])
-def test_requests_that_do_not_complete_have_their_reason(clock: Clock, status: Status, reason: str) -> None:
+def test_requests_that_do_not_complete_have_their_reason(clock: Clock, status: CompletionStatus, reason: str) -> None:
     metrics = ModelMetrics()
     recorder = RequestRecorder(metrics)
     recorder.enqueued()

@@ -69,7 +69,7 @@ def test_memory_is_released(server: RunningServer) -> None:
         assert resident(server.process.pid) - before < 200
 
 
-def test_a_body_that_says_no_length_is_bounded_too(server: RunningServer) -> None:
+def test_a_body_without_a_length_is_bounded_too(server: RunningServer) -> None:
     chunk = b"10000\r\n" + b" " * 2**16 + b"\r\n"
     head = request(
         "POST",
@@ -107,7 +107,7 @@ def test_no_encoding_is_unpacked(server: RunningServer, encoding: str, content: 
     assert response.status_code == 415
 
 
-def test_of_a_field_that_is_there_twice_the_last_counts_in_every_check(server: RunningServer) -> None:
+def test_the_last_of_duplicate_fields_counts_in_every_check(server: RunningServer) -> None:
     """Two readers of one body must not see two values: the checked value is the used value."""
     with watched(server, headers={"content-type": "application/json"}) as client:
         good = client.post(PATH, content=with_field("max_tokens", b"2")).json()

@@ -45,20 +45,20 @@ def send_slowly(opened: socket.socket, content: bytes, size: int) -> RawResponse
 
 @pytest.mark.parametrize("closing", CLOSING)
 @pytest.mark.parametrize("status", CASES)
-def test_it_is_whole_while_a_body_arrives(server: RunningServer, status: int, closing: str) -> None:
+def test_the_response_is_complete_while_a_body_arrives(server: RunningServer, status: int, closing: str) -> None:
     with connection(server.url) as opened:
         response = send_slowly(opened, head(status, closing) + BODY, 7)
     assert (response.status, response.count, response.closed) == (status, 1, True), response
     assert response.content.endswith(b"}")
 
 
-def test_it_is_whole_while_megabytes_arrive(server: RunningServer) -> None:
+def test_the_response_is_complete_while_megabytes_arrive(server: RunningServer) -> None:
     with connection(server.url) as opened:
         response = send_slowly(opened, head(413, "HTTP/1.1") + bytes(12 * 2**20), 2**16)
     assert (response.status, response.closed) == (413, True), response
 
 
-def test_it_is_whole_with_other_requests_behind_it(server: RunningServer) -> None:
+def test_the_response_is_complete_with_pipelined_requests(server: RunningServer) -> None:
     last = request("GET", "/health", "Host: x", "Connection: close")
     with connection(server.url) as opened:
         response = send_slowly(opened, last + request("GET", "/health", "Host: x") * 20, len(last))
@@ -77,7 +77,7 @@ def tls(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 
 @pytest.mark.parametrize("status", CASES)
-def test_it_is_whole_over_tls(tls: tuple[RunningServer, Path], status: int) -> None:
+def test_the_response_is_complete_over_tls(tls: tuple[RunningServer, Path], status: int) -> None:
     server, certificate = tls
     context = ssl.create_default_context(cafile=str(certificate))
     with connection(server.url) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as opened:
@@ -86,7 +86,7 @@ def test_it_is_whole_over_tls(tls: tuple[RunningServer, Path], status: int) -> N
     assert response.content.endswith(b"}")
 
 
-def test_it_is_whole_over_tls_while_megabytes_arrive(tls: tuple[RunningServer, Path]) -> None:
+def test_the_response_is_complete_over_tls_while_megabytes_arrive(tls: tuple[RunningServer, Path]) -> None:
     server, certificate = tls
     context = ssl.create_default_context(cafile=str(certificate))
     with connection(server.url) as plain, context.wrap_socket(plain, server_hostname="127.0.0.1") as opened:

@@ -70,7 +70,7 @@ def test_an_engine_that_fails_mid_stream_ends_it_as_an_error(faulty: tuple[Runni
         assert client.post("/v1/chat/completions", json=CHAT | {"max_tokens": 2}).status_code == 200
 
 
-def test_each_of_those_that_run_gets_one_error_and_the_next_works(faulty: tuple[RunningServer, Path]) -> None:
+def test_each_running_request_gets_one_error_and_the_next_works(faulty: tuple[RunningServer, Path]) -> None:
     server, fault = faulty
     responses: list[httpx.Response] = []
 

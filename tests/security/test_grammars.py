@@ -43,7 +43,7 @@ REFUSED = [
 
 
 @pytest.mark.slow
-def test_refused_grammars_leave_a_server_as_it_was(server: RunningServer) -> None:
+def test_refused_grammars_do_not_change_a_server(server: RunningServer) -> None:
     json_body = {"content-type": "application/json"}
     with server.client() as client, ThreadPoolExecutor() as threads:
 

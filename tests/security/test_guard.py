@@ -125,7 +125,7 @@ def test_no_other_header_opens_a_route(server: RunningServer, paths: list[str], 
         "*",
     ],
 )
-def test_no_spelling_of_a_path_opens_it(server: RunningServer, target: str) -> None:
+def test_no_variant_of_a_path_bypasses_authentication(server: RunningServer, target: str) -> None:
     raw_response = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))
     assert raw_response.status in (400, 401), raw_response
     assert b'"object":"list"' not in raw_response.content
@@ -139,7 +139,7 @@ def test_a_trailer_is_no_header(server: RunningServer) -> None:
     assert raw_response.status == 401
 
 
-def test_the_key_of_one_request_is_not_the_next_ones(server: RunningServer) -> None:
+def test_the_key_of_a_request_does_not_apply_to_the_next(server: RunningServer) -> None:
     first = request("GET", "/v1/models", "Host: x", f"Authorization: Bearer {server.key}")
     raw_response = exchange(server.url, first + request("GET", "/v1/models", "Host: x", "Connection: close"))
     assert raw_response.status == 200

@@ -224,7 +224,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("key", "word", "numbers"), NUMBERS)
-def test_a_number_that_cannot_be_meant_is_named(
+def test_an_impossible_number_is_named(
     tiny_gguf: Path, tmp_path: Path, key: str, word: str, numbers: list[float]
 ) -> None:
     home, good = ModelCache(tmp_path / "home"), tiny_gguf.read_bytes()
@@ -232,7 +232,7 @@ def test_a_number_that_cannot_be_meant_is_named(
         assert word in refused(home, tmp_path / "hostile.gguf", renumber(good, key, number))
 
 
-def test_a_server_that_cannot_load_its_model_says_so_in_one_line(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_failed_load_is_reported_in_one_line(tiny_gguf: Path, tmp_path: Path) -> None:
     path = tmp_path / "hostile.gguf"
     path.write_bytes(renumber(tiny_gguf.read_bytes(), "tokenizer.ggml.eos_token_id", 2**31))
     command = [sys.executable, "-m", "forefront.cli", "serve", str(path), "--port", "0"]
@@ -275,7 +275,7 @@ def test_an_array_takes_memory_in_proportion_to_its_bytes(tiny_gguf: Path, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["padding", "unknown", "eos"])
-def test_a_special_token_that_there_is_none_of(tiny_gguf: Path, tmp_path: Path, kind: str) -> None:
+def test_a_missing_special_token(tiny_gguf: Path, tmp_path: Path, kind: str) -> None:
     """Converters write the largest number, or -1."""
     name = f"tokenizer.ggml.{kind}_token_id".encode()
     good = tiny_gguf.read_bytes()
@@ -287,7 +287,7 @@ def test_a_special_token_that_there_is_none_of(tiny_gguf: Path, tmp_path: Path, 
 
 
 @pytest.mark.slow
-def test_an_exported_model_with_numbers_that_cannot_be_meant(tiny_directory: Path, tmp_path: Path) -> None:
+def test_an_exported_model_with_impossible_numbers(tiny_directory: Path, tmp_path: Path) -> None:
     exported = tmp_path / "exported"
     shutil.copytree(tiny_directory, exported)
     for context, ends in ((2**32 - 1, 2), (True, 2), (2048, "2"), (2048, [2, 2**31]), (2048, -1)):

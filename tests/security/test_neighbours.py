@@ -78,7 +78,7 @@ async def test_a_client_that_does_not_read_delays_no_other_client(server: Runnin
 
 
 @pytest.mark.slow
-def test_clients_that_never_read_give_their_turns_up(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_clients_that_never_read_lose_their_slots(tiny_gguf: Path, tmp_path: Path) -> None:
     """Two hold both turns with answers of megabytes; the third gets one although they stay connected."""
     variables = {"FOREFRONT_QUEUE_RUNNING": "2", "FOREFRONT_SERVER_SEND_SECONDS": "1"}
     fields = asking("never read", 1500, stream=True, n=8, logprobs=True, top_logprobs=20)

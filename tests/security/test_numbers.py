@@ -95,7 +95,7 @@ def numbers(kind: inspect.Type, path: tuple[str, ...] = ()) -> Iterator[Number]:
             yield from numbers(field.type, (*path, field.encode_name))
 
 
-def test_the_walk_finds_what_there_is() -> None:
+def test_the_walk_finds_all_files() -> None:
     found = {number.path for number in numbers(inspect.type_info(ChatRequest))}
     assert found >= {("max_tokens",), ("temperature",), ("top_k",), ("seed",), ("n",), ("logit_bias", "5")}
     assert ("budget", "money") in {number.path for number in numbers(inspect.type_info(NewKey))}

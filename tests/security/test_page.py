@@ -66,7 +66,7 @@ def test_a_range_gets_the_whole_or_nothing(server: RunningServer, path: str) -> 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_lies_beside_it(server: RunningServer, path: str) -> None:
+def test_no_other_files_are_left(server: RunningServer, path: str) -> None:
     for text in OUTSIDE:
         target = text.format(path.rstrip("/"))
         response = exchange(server.url, request("GET", target, "Host: x", "Connection: close"))

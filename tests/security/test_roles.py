@@ -94,7 +94,7 @@ def test_no_text_adds_or_takes_a_control_token(encoder: tuple[Tokenizer, PromptB
         assert control_tokens(encoder, written(CONVERSATIONS[name], text)) == plain, text
 
 
-def test_the_spellings_would_be_control_tokens_if_they_were_not_text(encoder: tuple[Tokenizer, PromptBuilder]) -> None:
+def test_the_texts_would_be_control_tokens_in_a_template(encoder: tuple[Tokenizer, PromptBuilder]) -> None:
     """Or the test above would pass for a tokenizer that has none."""
     tokenizer, _ = encoder
     assert len(tokenizer.control) >= 3

@@ -92,7 +92,7 @@ def test_a_model_outside_a_keys_list_looks_unknown(server: RunningServer) -> Non
         assert json.loads(next(iter(responses))[1])["error"]["code"] == "model_not_allowed"
 
 
-def test_a_model_of_the_list_that_is_not_served_is_missed_without_a_word_of_others(server: RunningServer) -> None:
+def test_an_unserved_model_of_a_keys_list_is_named_alone(server: RunningServer) -> None:
     _, narrow = make_key(server, models=["tiny", "forefront-mimi"])
     _, empty = make_key(server, models=["forefront-mimi"])
     with narrow, empty:

@@ -108,7 +108,7 @@ async def test_a_body_is_whole_wherever_the_bytes_are_cut(name: str) -> None:
     assert seen == EXPECTED[name]
 
 
-async def test_every_spelling_of_an_offer_leaves_the_body_alone() -> None:
+async def test_every_variant_of_an_upgrade_offer_leaves_the_body_alone() -> None:
     for lines in upgrades():
         for framing, body in ((LENGTH, INNER), ("Transfer-Encoding: chunked", CHUNKED)):
             for headers in ((*lines, framing), (framing, *lines)):

@@ -69,7 +69,7 @@ def test_any_object(server: RunningServer) -> None:
     assert isinstance(json.loads(made["message"]["content"]), dict)
 
 
-def test_every_limit_gives_complete_json_or_an_answer_that_is_cut(server: RunningServer) -> None:
+def test_every_limit_gives_complete_json_or_a_truncated_answer(server: RunningServer) -> None:
     complete = []
     for max_tokens in range(1, 40, 2):
         form = schema_format(SCHEMA)

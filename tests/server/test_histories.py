@@ -44,7 +44,7 @@ def call(arguments: str, **fields: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": [made]} | fields
 
 
-def test_our_own_answers_come_back_in_silence(server: RunningServer) -> None:
+def test_answers_of_the_api_are_accepted_as_input(server: RunningServer) -> None:
     messages: list[Any] = []
     for _ in range(3):
         answer, _ = ask(server, [*messages, QUESTION], tools=[TOOL], tool_choice="required")
@@ -55,7 +55,7 @@ def test_our_own_answers_come_back_in_silence(server: RunningServer) -> None:
     assert ask(server, [*messages, QUESTION], tools=[TOOL])[1] == ""
 
 
-def test_a_long_session_of_what_clients_make_of_answers(server: RunningServer) -> None:
+def test_a_long_session_with_answers_as_input(server: RunningServer) -> None:
     """Fields of SDKs in 40 turns of calls: named once each, if they are no part of our own answers."""
     turns: list[Any] = []
     for number in range(40):
@@ -127,7 +127,7 @@ def test_a_turn_of_the_assistant_may_be_empty(server: RunningServer) -> None:
     assert all(one[0] == shown[0][0] for one in shown)
 
 
-def test_answers_say_that_there_is_no_refusal(server: RunningServer) -> None:
+def test_answers_have_a_null_refusal(server: RunningServer) -> None:
     answer, _ = ask(server, [QUESTION])
     assert answer["message"]["refusal"] is None
     assert answer["choices"][0]["message"]["refusal"] is None

@@ -109,7 +109,7 @@ def test_models_show_size_and_context_before_they_are_loaded(client: httpx.Clien
     assert loaded == third | {"state": "loaded"}
 
 
-def test_a_model_without_room_is_an_error_that_says_so_to_administrators(client: httpx.Client) -> None:
+def test_a_model_beyond_the_memory_limit_is_reported_to_administrators(client: httpx.Client) -> None:
     response = chat(client, "huge")
     error = response.json()["error"]
     assert (response.status_code, error["code"], error["param"]) == (503, "model_unavailable", "model")

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from forefront.server.openapi.document import build_document
-from forefront.server.openapi.operations import OPERATIONS
+from forefront.server.openapi.operations.all_operations import OPERATIONS
 from forefront.wire.errors import ERRORS
 from tests.security.routes import route_table
 from tests.support.server import RunningServer, run_server

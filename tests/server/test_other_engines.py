@@ -176,7 +176,7 @@ def test_unsupported_fields_are_refused_by_name(
     assert (answered, body["error"]["param"]) == (status, param), body
 
 
-def test_samplers_that_are_off_are_let_through(server: RunningServer) -> None:
+def test_disabled_samplers_are_accepted(server: RunningServer) -> None:
     off: dict[str, Any] = {
         "typical_p": 1.0, "tfs_z": 1, "mirostat": 0, "dry_multiplier": 0.0, "xtc_probability": 0, "top_n_sigma": -1,
         "dynatemp_range": 0, "use_beam_search": False, "length_penalty": 1.0, "best_of": 1, "samplers": [],
@@ -210,7 +210,7 @@ def test_the_length_of_an_answer(server: RunningServer) -> None:
     assert (status, body["choices"][0]["message"]["content"]) == (200, "ab")
 
 
-def test_tokens_and_texts_that_stop(server: RunningServer) -> None:
+def test_stop_tokens_and_stop_strings(server: RunningServer) -> None:
     fields: dict[str, Any] = {"model": "tiny", "max_tokens": 20, "temperature": 0, "logit_bias": {"2": -100}}
     plain = text(server, **fields)
     with server.client() as client:

@@ -91,9 +91,7 @@ async def test_slots_of_a_killed_server_expire_within_seconds(
     await until(is_free, 25)
 
 
-async def test_redis_that_stops_and_comes_again(
-    tmp_path: Path, start: Callable[[float], Instant], redis_server: RedisServer
-) -> None:
+async def test_redis_restarts(tmp_path: Path, start: Callable[[float], Instant], redis_server: RedisServer) -> None:
     server = start(0.0)
     limited, free = make_key(tmp_path, Limits(tokens_per_minute=1000)), make_key(tmp_path, Limits())
     assert (await ask(server, limited)).status == 200

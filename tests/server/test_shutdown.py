@@ -101,7 +101,7 @@ async def test_a_hanging_store_counts_as_failed() -> None:
 
 
 @pytest.mark.slow
-def test_a_store_that_hangs_delays_the_end_by_so_much_and_no_more(postgres: str, tmp_path: Path) -> None:
+def test_a_hanging_store_delays_the_shutdown_by_a_bound(postgres: str, tmp_path: Path) -> None:
     """However many calls wait for it."""
     url = sa.make_url(new_database(postgres))
     assert url.host is not None

@@ -1,4 +1,4 @@
-"""Requests whose fields try to occupy the server, and a watch on how long it is silent meanwhile."""
+"""Requests with expensive fields, and a probe of the server's response time meanwhile."""
 
 import json
 import threading

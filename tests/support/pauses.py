@@ -1,4 +1,4 @@
-"""Streams without the comments of their pauses, which every stream can have on a busy machine."""
+"""Streams without keep-alive comments, which any stream can have on a busy machine."""
 
 import re
 from typing import Final

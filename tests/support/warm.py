@@ -1,4 +1,4 @@
-"""Imported where servers are forked from: what every one of them would make alike, made once."""
+"""Imported by the process that servers are forked from: work that is the same for each of them."""
 
 from forefront.server.openapi.document import build_document
 

@@ -1,4 +1,4 @@
-"""What the processes of one run of tests do once, or in turn: pytest-xdist runs files in several processes."""
+"""Work that the processes of a test run do once, or in turn: pytest-xdist runs files in several processes."""
 
 import fcntl
 import hashlib

@@ -152,14 +152,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_broken_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes(BROKEN[name])
     with pytest.raises(TokenizerError) as error:
         load_tokenizer(tmp_path)
     assert "\n" not in str(error.value)
 
 
-def test_a_configuration_that_is_not_json_is_one_sentence(tmp_path: Path) -> None:
+def test_a_configuration_outside_json_gives_a_short_error(tmp_path: Path) -> None:
     save(tmp_path, byte_pipeline())
     (tmp_path / "tokenizer_config.json").write_text("{")
     with pytest.raises(TokenizerError, match=r"tokenizer_config\.json is not JSON"):

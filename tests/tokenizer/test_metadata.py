@@ -59,7 +59,7 @@ BAD: dict[str, tuple[Callable[[], Fields], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_metadata_is_one_sentence(name: str) -> None:
+def test_bad_metadata_gives_a_short_error(name: str) -> None:
     make, expected = BAD[name]
     with pytest.raises(TokenizerError, match=expected) as error:
         gguf_tokenizer(make())

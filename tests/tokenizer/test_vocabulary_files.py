@@ -110,7 +110,7 @@ BROKEN_TEKKEN: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", BROKEN_TEKKEN)
-def test_a_broken_tekken_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_broken_tekken_gives_a_short_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "tekken.json").write_text(json.dumps(BROKEN_TEKKEN[name]))
     with pytest.raises(TokenizerError, match=r"tekken\.json") as error:
         load_tokenizer(tmp_path)
@@ -118,7 +118,7 @@ def test_a_broken_tekken_is_one_sentence(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
-def test_a_tekken_that_is_not_json_is_one_sentence(content: bytes, tmp_path: Path) -> None:
+def test_a_tekken_outside_json_gives_a_short_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "tekken.json").write_bytes(content)
     with pytest.raises(TokenizerError, match=r"tekken\.json"):
         load_tokenizer(tmp_path)
@@ -157,7 +157,7 @@ BROKEN_MODELS = {
 
 
 @pytest.mark.parametrize("name", BROKEN_MODELS)
-def test_a_broken_model_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_broken_model_gives_a_short_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(BROKEN_MODELS[name])
     with pytest.raises(TokenizerError) as error:
         load_tokenizer(tmp_path)
@@ -176,7 +176,7 @@ ADDED: list[Mapping[str, Any]] = [
 
 
 @pytest.mark.parametrize("files", ADDED)
-def test_added_tokens_that_cannot_be_are_one_sentence(files: Mapping[str, Any], tmp_path: Path) -> None:
+def test_invalid_added_tokens_give_a_short_error(files: Mapping[str, Any], tmp_path: Path) -> None:
     with pytest.raises(TokenizerError) as error:
         load_tokenizer(placed(tmp_path, "bpe", **files))
     assert len(str(error.value)) < 200

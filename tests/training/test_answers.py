@@ -26,7 +26,7 @@ ODD = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("area", AREAS)
-def test_an_area_is_as_good_as_the_card_says(server: RunningServer, area: str) -> None:
+def test_each_area_reaches_the_score_of_the_model_card(server: RunningServer, area: str) -> None:
     side = Side(11, held_out=True)
     prompts = [AREAS[area].make(side) for _ in range(QUESTIONS)]
 

@@ -122,7 +122,7 @@ async def test_a_large_body_waits_for_its_reader(upstream: FaultyUpstream) -> No
     pool.close()
 
 
-async def test_closing_ends_what_waits(upstream: FaultyUpstream) -> None:
+async def test_closing_ends_waiting_calls(upstream: FaultyUpstream) -> None:
     pool, origin = ConnectionPool(1), Origin.of(upstream.url)
     upstream.paths["/v1/models"] = Answer((Forever(b"x", 0.01),))
     connection = await pool.connect(origin)

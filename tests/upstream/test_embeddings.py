@@ -73,13 +73,13 @@ def test_scores_in_the_forms_of_servers(answer: Any) -> None:
         [entry(0, *[1.0] * 70_000), entry(1, *[1.0] * 70_000)],
     ],
 )
-def test_vectors_that_are_none(data: Any) -> None:
+def test_invalid_vectors(data: Any) -> None:
     with pytest.raises(ValueError, match="it"):
         read_vectors({"data": data}, 2)
 
 
 @pytest.mark.parametrize("score", [None, "1", True, float("nan"), float("inf")])
-def test_scores_that_are_none(score: Any) -> None:
+def test_invalid_scores(score: Any) -> None:
     with pytest.raises(ValueError, match="without a score"):
         read_scores({"results": [{"index": 0, "relevance_score": score}]}, 1)
 

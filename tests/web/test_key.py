@@ -8,7 +8,7 @@ from tests.web.conftest import OpenTab
 
 
 @pytest.mark.parametrize(("path", "title"), [("/", "Playground"), ("/dashboard", "Dashboard")])
-def test_a_page_asks_for_the_key_and_checks_it(
+def test_a_page_prompts_for_the_key_and_checks_it(
     open_page: OpenTab, server: RunningServer, path: str, title: str
 ) -> None:
     page = open_page(path, key=None).page

@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import expect
 
-from forefront.server.openapi.operations import OPERATIONS
+from forefront.server.openapi.operations.all_operations import OPERATIONS
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
 

@@ -62,7 +62,7 @@ def programs() -> dict[str, str]:
     return {}
 
 
-def test_the_view_as_code_shows_what_was_sent(
+def test_the_code_view_shows_the_sent_request(
     open_page: OpenTab, programs: dict[str, str], server: RunningServer
 ) -> None:
     page = open_page("/").page

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from forefront.catalog.loading.load_queue import LoadQueue
 from forefront.catalog.loading.loaded_model import Build, LoadedModel, Progress
-from forefront.catalog.loading.served_model import ModelUse, ServedModel
+from forefront.catalog.loading.model_use import ModelUse
+from forefront.catalog.loading.served_model import ServedModel
 from forefront.wire.errors import RequestError
 
 __all__ = ["Build", "Catalog", "LoadedModel", "ModelUse", "ServedModel"]
@@ -50,12 +51,12 @@ class Catalog:
     @property
     def memory(self) -> int:
         """Bytes of memory that models take, are taking, or are giving back."""
-        return self._queue.held_bytes
+        return self._queue.model_memory.held_bytes
 
     @property
     def memory_limit(self) -> int | None:
         """Bytes; None for no limit."""
-        return None if self._queue.limit == math.inf else int(self._queue.limit)
+        return None if self._queue.model_memory.limit == math.inf else int(self._queue.model_memory.limit)
 
     @property
     def is_loading(self) -> bool:
@@ -80,7 +81,7 @@ class Catalog:
 
     async def load(self, model: ServedModel) -> None:
         """Return once the model is loaded. A load that has failed is tried again at once. Raises `RequestError`."""
-        with model.use() as use:
+        with ModelUse(model) as use:
             await use.wait(at_once=True)
 
     async def unload(self, model: ServedModel) -> None:

@@ -22,7 +22,7 @@ class ModelCache:
     """Folders by name under `models`.
 
     A folder appears under its final name only when it is complete, so work that is cut short, or done twice at the same
-    time, leaves nothing half-made behind.
+    time, leaves no partial result.
     """
 
     def __init__(self, home: Path) -> None:

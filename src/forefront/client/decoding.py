@@ -18,11 +18,10 @@ from forefront.wire.completions.response import (
     ChatCompletion,
     ChatCompletionChunk,
     Completion,
-    Model,
-    ModelList,
     Preflight,
 )
 from forefront.wire.embeddings import EmbeddingList, RerankResult
+from forefront.wire.models import Model, ModelList
 from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
 from forefront.wire.responses.events import FinalEvent, ResponseStreamEvent
 from forefront.wire.responses.item_list import DeletedResponse, ItemList, ListedItem

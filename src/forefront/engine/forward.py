@@ -1,6 +1,6 @@
 """One forward pass over the chunks of a step."""
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import Protocol
 
 from forefront.engine.model.logits import Logits
@@ -18,12 +18,14 @@ class ModelRunner(Protocol):
     context_length: int
     vocabulary_size: int
 
-    def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits: ...
+    def run(
+        self, sequences: abc.Sequence[SequenceInput], rows: abc.Sequence[int], temperatures: abc.Sequence[float]
+    ) -> Logits: ...
     def copy_block(self, source: int, target: int) -> None: ...
     def restart(self) -> None: ...
 
 
-def forward(model: ModelRunner, chunks: Rows[ScheduledChunk]) -> tuple[Logits, list[int]]:
+def forward(model: ModelRunner, chunks: abc.Sequence[ScheduledChunk]) -> tuple[Logits, list[int]]:
     """The logits, and the first row of each chunk that is sampled, in order. That row follows the chunk's last known
     token; one more row follows each token of its draft. Prompt tokens are scored on the way."""
     inputs: list[SequenceInput] = []
@@ -33,9 +35,9 @@ def forward(model: ModelRunner, chunks: Rows[ScheduledChunk]) -> tuple[Logits, l
     scored: list[tuple[Sequence, range]] = []
     begin = 0
     for sequence, num_tokens, draft in chunks:
-        start = sequence.num_computed_tokens
+        start, request = sequence.num_computed_tokens, sequence.request
         tokens = sequence.tokens[start : start + num_tokens]
-        if positions := sequence.prompt_positions_to_score(num_tokens):
+        if request.prompt_logprobs is not None and (positions := sequence.prompt_positions_to_score(num_tokens)):
             scored.append((sequence, range(len(rows), len(rows) + len(positions))))
             rows += [begin + position - start for position in positions]
             temperatures += [1.0] * len(positions)
@@ -43,7 +45,7 @@ def forward(model: ModelRunner, chunks: Rows[ScheduledChunk]) -> tuple[Logits, l
             last = begin + num_tokens - 1
             first_rows.append(len(rows))
             rows += range(last, last + 1 + len(draft))
-            temperatures += [sequence.request.sampling.logits_temperature] * (1 + len(draft))
+            temperatures += [request.sampling.logits_temperature] * (1 + len(draft))
         tokens += draft
         inputs.append(SequenceInput(start, tokens, sequence.block_table.array))
         begin += len(tokens)

@@ -1,4 +1,4 @@
-"""The amount of one resource that each owner holds, and the largest holder: the owner to evict from when it is full."""
+"""The amount of a resource that each owner holds, and the largest holder, from which a full resource evicts."""
 
 import heapq
 

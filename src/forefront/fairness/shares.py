@@ -1,4 +1,4 @@
-"""Max-min fair division of a resource: weighted shares, less what a tenant has no use for."""
+"""Max-min fair division of a resource: weighted shares, bounded by each tenant's demand."""
 
 from collections.abc import Sequence
 

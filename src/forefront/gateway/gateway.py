@@ -1,4 +1,4 @@
-"""The door to the gateway: checks whether a key may make one more request, and gives out leases."""
+"""The entry of the gateway: checks whether a key may send another request, and creates leases."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class Gateway:
         limiters = [] if self._redis_limiter is not None else self._limiters_of(principal)
         try:
             if not self.ledger.healthy:
-                text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+                text = "The server cannot write its ledger at the moment, so it accepts no requests; try again."
                 raise RequestError("store_unavailable", text)
             if self._redis_limiter is not None:
                 self._redis_limiter.check(principal)

@@ -14,7 +14,7 @@ from forefront.gateway.limits.local_reservation import LocalReservation
 from forefront.gateway.limits.redis_reservation import RedisReservation
 from forefront.gateway.store.database import StoreError
 from forefront.observability.request_recorder import RequestRecorder
-from forefront.wire.admin.records import Status
+from forefront.wire.admin.records import CompletionStatus
 from forefront.wire.errors import RateLimitState, RequestError
 
 # Errors that end a response from outside: it is charged for its tokens so far.
@@ -129,7 +129,7 @@ class Lease:
         if self.queue_entry is not None:
             self.queue_entry.release(self.input_tokens + output_tokens)
 
-    async def settle(self, status: Status, finish_reason: str | None) -> None:
+    async def settle(self, status: CompletionStatus, finish_reason: str | None) -> None:
         """Return once the row is in the ledger. Raises `RequestError` 503 when it could not be written."""
         if self._settled:
             return
@@ -139,7 +139,7 @@ class Lease:
         try:
             await self._ledger.settle(row, self._hold)
         except StoreError:
-            text = "The server could not write its ledger, so this answer is not given out; it costs nothing."
+            text = "The server could not write its ledger, so this answer is withheld and not charged."
             raise RequestError("store_unavailable", text) from None
         await self._reservation.wait_released()
 
@@ -147,7 +147,7 @@ class Lease:
         """Settle a request that has failed, without waiting for the row."""
         self.abandon("failed", error.code if isinstance(error, RequestError) else "internal_error")
 
-    def abandon(self, status: Status, error: str | None = None) -> None:
+    def abandon(self, status: CompletionStatus, error: str | None = None) -> None:
         """Settle a request that has not come to its end, without waiting for the row. `error`: a failure's code."""
         if not self._settled and (row := self._close(status, None, error)) is not None:
             self._ledger.post(row, self._hold)
@@ -167,13 +167,13 @@ class Lease:
         try:
             hold = await self._ledger.reserve(request)
         except StoreError:
-            text = "The server cannot write its ledger at the moment, so it takes no requests; try again."
+            text = "The server cannot write its ledger at the moment, so it accepts no requests; try again."
             raise RequestError("store_unavailable", text) from None
         if isinstance(hold, BudgetRefusal):
             raise _budget_exceeded(hold)
         self._hold = hold
 
-    def _close(self, status: Status, finish_reason: str | None, error: str | None = None) -> LedgerRow | None:
+    def _close(self, status: CompletionStatus, finish_reason: str | None, error: str | None = None) -> LedgerRow | None:
         """Give back everything unused. The row for the ledger, unless the request was never admitted."""
         self._settled = True
         used = self.input_tokens + self.output_tokens
@@ -191,7 +191,7 @@ class Lease:
         self.recorder.finish(row, error)
         return row
 
-    def _row(self, status: Status, finish_reason: str | None) -> LedgerRow:
+    def _row(self, status: CompletionStatus, finish_reason: str | None) -> LedgerRow:
         request, tokens = self._request, (self.input_tokens, self.cached_tokens, self.output_tokens)
         return LedgerRow(
             id=request.completion_id,

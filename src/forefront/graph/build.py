@@ -101,7 +101,7 @@ def _build(
         # A tensor without a use means a variant that would be computed wrongly.
         if unused := sorted(name for name in weights.unused() - _IGNORED if not _predicts_further(name, settings)):
             raise ModelFileError(
-                f"it has {len(unused)} tensors that its architecture {settings.architecture!r} has no use for, "
+                f"it has {len(unused)} tensors that its architecture {settings.architecture!r} does not use, "
                 f"such as {unused[0][:80]!r}"
             )
         weight_file.finish()

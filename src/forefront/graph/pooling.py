@@ -1,4 +1,4 @@
-"""The pooling of embedding models, and what follows it."""
+"""The pooling of embedding models, and the layers after it."""
 
 from typing import Final
 

@@ -35,7 +35,7 @@ class EngineBackend(UpstreamBackend):
         if isinstance(request, ChatRequest):
             for path, part in media_parts(request.messages):
                 if isinstance(part, ImagePart) and not part.image_url.url.startswith("data:"):
-                    text = "This model takes images as `data:` URLs: it loads none from elsewhere."
+                    text = "This model takes images as `data:` URLs only."
                     raise RequestError("invalid_value", text, param=f"{path}.image_url.url")
         return await super().prepare(request, tenant)
 

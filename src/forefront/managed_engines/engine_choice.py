@@ -1,4 +1,4 @@
-"""The engine for a GGUF file: this project's, or llama.cpp for what that does not run."""
+"""The choice of the engine for a GGUF file: this project's, or llama.cpp for unsupported files."""
 
 from typing import Final
 

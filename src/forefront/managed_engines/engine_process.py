@@ -121,7 +121,7 @@ class EngineProcess:
             try:
                 process.wait(self._limits.grace)
             except subprocess.TimeoutExpired:
-                log.warning("engine %s does not end by itself and is killed", self._name)
+                log.warning("engine %s does not exit and is killed", self._name)
                 process.kill()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(self._limits.grace)

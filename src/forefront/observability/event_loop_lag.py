@@ -1,4 +1,4 @@
-"""Measures how late the event loop runs its timers: the time that a request waits for others' work on it."""
+"""Measures the delay of the event loop's timers: the time that a request waits for other work on the loop."""
 
 import asyncio
 from collections.abc import Iterator

@@ -37,7 +37,7 @@ class KeyRevocation:
             self._task = asyncio.get_running_loop().create_task(self._watch())
 
     def remove(self, response: Cancellable) -> None:
-        """Watch the key of a response no more, since the response is at its end."""
+        """Stop watching the key of a response that has ended."""
         self._running.pop(response, None)
 
     async def _watch(self) -> None:

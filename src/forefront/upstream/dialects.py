@@ -1,4 +1,4 @@
-"""What upstream servers understand: for each kind of server, the name of each of our fields.
+"""Dialects of upstream servers: for each kind of server, its names for the fields of a request.
 
 A field that is not in a server's table is refused rather than dropped, unless its value changes nothing.
 """

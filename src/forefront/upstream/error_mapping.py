@@ -1,4 +1,4 @@
-"""From what went wrong at an upstream to the error that the client gets.
+"""Maps the failures of an upstream to the client's error.
 
 An upstream's own words reach the client only where they are about the client's request, without addresses and keys.
 Everything else is a fixed text; the details go to the log.
@@ -175,7 +175,7 @@ def _request_error(body: UpstreamErrorBody, status: int, replica: UpstreamReplic
     elif status == 413:
         code, text = "body_too_large", f"The request is too large for the model's upstream.{quote}"
     elif status == 404:
-        code, text = "not_found", f"The model's upstream does not find what the request names.{quote}"
+        code, text = "not_found", f"The model's upstream does not find an object of the request.{quote}"
     else:
         code, text = "invalid_value", f"The model's upstream refuses this request.{quote}"
     assert code in ERRORS

@@ -57,13 +57,16 @@ def test_settings_of_a_draft_model(tiny_gguf: Path) -> None:
     tables = {"m": ModelSettings(source=str(tiny_gguf), draft="hf:o/r"), "n": ModelSettings(source=str(tiny_gguf))}
     first, second = list_models([], tables, replace(OPTIONS, draft="smollm2"))
     assert (first.options.draft, second.options.draft) == ("hf:o/r", "smollm2")
-    with pytest.raises(ConfigError, match="m: a draft model drafts nothing with speculation off"):
+    with pytest.raises(ConfigError, match="m: a draft model needs speculation"):
         list_models([], tables, replace(OPTIONS, speculation="off"))
     for table in (ModelSettings(source=str(tiny_gguf), draft="smollm2"), ModelSettings(source=str(tiny_gguf))):
-        with pytest.raises(ConfigError, match=r"m: a draft model does not go with the engine llama.cpp"):
+        with pytest.raises(ConfigError, match=r"m: a draft model cannot be combined with the engine llama.cpp"):
             list_models([], {"m": table}, replace(OPTIONS, draft="smollm2"), engine="llama.cpp")
-    with pytest.raises(ConfigError, match=r"m: `speculation` does not go with the engine llama.cpp"):
+    with pytest.raises(ConfigError, match=r"m: `speculation` cannot be combined with the engine llama.cpp"):
         list_models([], {"m": ModelSettings(source=str(tiny_gguf), speculation="off")}, OPTIONS, engine="llama.cpp")
-    assert find_conflict(ModelSettings(upstream="http://h", draft="x")) == ("draft", "does not go with `upstream`")
+    assert find_conflict(ModelSettings(upstream="http://h", draft="x")) == (
+        "draft",
+        "cannot be combined with `upstream`",
+    )
     conflict = find_conflict(ModelSettings(source="x", engine="llama.cpp", speculation="off"))
-    assert conflict == ("speculation", "does not go with the engine llama.cpp")
+    assert conflict == ("speculation", "cannot be combined with the engine llama.cpp")

@@ -28,7 +28,7 @@ def test_facts_come_from_the_configuration(tiny_directory: Path, tmp_path: Path)
         read_facts(tmp_path)
 
 
-def test_a_directory_computes_what_the_file_does(tiny_directory: Path, tiny_parts: ModelParts) -> None:
+def test_a_directory_and_its_file_give_equal_results(tiny_directory: Path, tiny_parts: ModelParts) -> None:
     options = ModelOptions(contexts=1, kv_precision="f32", quantize_activations=False)
     prompt = list(range(3, 100))
     found = []

@@ -51,7 +51,7 @@ def mixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_draft_model_does_not_go_with_llama_cpp(mixture: Path, tmp_path: Path) -> None:
     loader = _loader(mixture, tmp_path)
     drafting = replace(loader, local=replace(loader.local, draft=loader.local))
-    with pytest.raises(SourceError, match=r"architecture qwen3moe, so llama.cpp serves it, which takes no draft model"):
+    with pytest.raises(SourceError, match=r"architecture qwen3moe, so llama.cpp serves it, without a draft model"):
         drafting.estimate()
 
 
@@ -97,7 +97,9 @@ async def test_a_projector_goes_to_llama_cpp(tiny_gguf: Path, tmp_path: Path, mo
     await without.backend.close()
 
 
-def test_the_missing_package_is_one_sentence(mixture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_missing_package_gives_a_short_error(
+    mixture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "xllamacpp" else find(name))
     with pytest.raises(SourceError) as raised:

@@ -45,7 +45,7 @@ def test_a_model_that_was_just_loaded_stays() -> None:
     assert plan_eviction([fresh], 4, 20.0, 0.0).unload == [fresh]
 
 
-def test_nothing_goes_when_all_of_it_is_not_enough() -> None:
+def test_nothing_is_unloaded_when_all_of_it_is_not_enough() -> None:
     plan = plan_eviction([Loaded(4), Loaded(4, running=1)], 9, 100.0, 0.0)
     assert (plan.unload, plan.drain, plan.next_at) == ((), (), None)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ModelUse, ServedModel
 from forefront.catalog.loading import eviction as room
 from forefront.catalog.loading import load_queue
 from forefront.catalog.loading.load_queue import LoadQueue
@@ -88,7 +88,7 @@ class Models:
 
     async def request(self, name: str, seconds: float = 0.0, end: asyncio.Event | None = None) -> None:
         """Use a model for so long, and until `end`."""
-        with self.catalog.get(name).use() as use:
+        with ModelUse(self.catalog.get(name)) as use:
             await use.wait()
             backend: Any = use.backend
             assert not backend.closed

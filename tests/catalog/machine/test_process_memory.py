@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from forefront.catalog.catalog import Build, Catalog, LoadedModel, ServedModel
+from forefront.catalog.catalog import Build, Catalog, LoadedModel, ModelUse, ServedModel
 from forefront.catalog.loading.load_queue import LoadQueue
 from forefront.catalog.loading.loaded_model import LoadEstimate, Progress
 from forefront.catalog.machine.process_memory import anonymous_memory
@@ -38,7 +38,7 @@ class Loader:
 
 
 async def request(catalog: Catalog, name: str) -> None:
-    with catalog.get(name).use() as use:
+    with ModelUse(catalog.get(name)) as use:
         await use.wait()
 
 
@@ -70,7 +70,7 @@ async def test_growth_beside_another_model_is_not_counted() -> None:
     try:
         await request(catalog, "a")
         assert models[0].held_bytes == 64 * _MIB
-        with catalog.get("a").use() as use:
+        with ModelUse(catalog.get("a")) as use:
             await use.wait()
             await request(catalog, "b")
         assert models[1].held_bytes == _MIB

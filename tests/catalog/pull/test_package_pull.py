@@ -66,7 +66,7 @@ def files(home: Path) -> list[str]:
     return sorted(path.name for path in home.rglob("*") if path.is_file())
 
 
-def test_it_is_downloaded_once_and_kept(index: Index, tmp_path: Path) -> None:
+def test_a_model_is_downloaded_once_and_cached(index: Index, tmp_path: Path) -> None:
     shown = RecordedDisplay()
     index.gate.clear()
     threading.Timer(1.5, index.gate.set).start()
@@ -121,20 +121,20 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
         ({"version": "2.0"}, "does not have it"),
     ],
 )
-def test_a_faulty_source_is_one_sentence(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+def test_a_faulty_source_gives_a_short_error(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     with pytest.raises(SourceError, match=reason) as raised:
         fetch(dataclasses.replace(known(index), **change), tmp_path, RecordedDisplay().display)
     assert "\n" not in str(raised.value)
     assert files(tmp_path) == ["lock"]
 
 
-def test_no_network_is_one_sentence(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_gives_a_short_error(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     with pytest.raises(SourceError, match=r"index (cannot be reached|does not have it, or is out of reach)$"):
         fetch(known(index), tmp_path, RecordedDisplay().display)
 
 
-def test_a_home_that_cannot_be_written_is_one_sentence(index: Index, tmp_path: Path) -> None:
+def test_an_unwritable_home_gives_a_short_error(index: Index, tmp_path: Path) -> None:
     home = tmp_path / "file"
     home.write_text("")
     with pytest.raises(SourceError, match=r"^some cannot be downloaded .*: Not a directory$"):

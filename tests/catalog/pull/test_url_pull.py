@@ -65,7 +65,7 @@ def test_a_download_resumes_after_a_cut(hub: Hub, tmp_path: Path) -> None:
     assert hub.downloads()[-1][1] == "bytes=700000-"
 
 
-def test_a_faulty_source_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_a_faulty_source_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     assert "another checksum" in refusal(tmp_path, reference(hub, "0" * 64))
     assert "status 404" in refusal(tmp_path, reference(hub, path="owner/model/resolve/main/other.gguf"))
     hub.redirect = f"{hub.url}/{PATH}"
@@ -78,7 +78,7 @@ def test_a_faulty_source_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
     assert "127.0.0.1 cannot be reached" in refusal(tmp_path, missing)
 
 
-def test_a_proxy_that_is_not_there_is_one_sentence(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_proxy_gives_a_short_error(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = UrlReference("https://models.invalid/m.gguf", DIGEST)
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     text = refusal(tmp_path, wanted)

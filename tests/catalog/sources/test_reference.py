@@ -51,7 +51,7 @@ def test_references_are_parsed(text: str, reference: object) -> None:
         *(f"http://127.0.0.1.evil.org/b.gguf#sha256={DIGEST}", "https://huggingface.co/owner/repo"),
     ],
 )
-def test_a_malformed_reference_is_one_sentence(text: str) -> None:
+def test_a_malformed_reference_gives_a_short_error(text: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse_reference(text)
     assert "\n" not in str(raised.value)

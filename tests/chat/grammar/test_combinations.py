@@ -110,7 +110,7 @@ def test_values_validate(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", REPORTED)
-def test_what_is_not_enforced_is_reported(name: str) -> None:
+def test_unenforced_keywords_are_reported(name: str) -> None:
     schema, path = REPORTED[name]
     assert path in checked(schema).left_out
 

@@ -58,7 +58,7 @@ async def test_json_object_is_an_object_in_the_models_own_style(mini: Bound) -> 
         assert answer == answer.strip()
 
 
-async def test_an_answer_that_runs_out_of_tokens_is_complete_and_says_length(mini: Bound) -> None:
+async def test_an_answer_at_max_tokens_is_complete_with_finish_reason_length(mini: Bound) -> None:
     grammar = await mini.compile(json.dumps(PERSON))
     assert grammar.shortest is not None
     endings = set()
@@ -127,7 +127,7 @@ async def test_a_schema_without_end_is_refused(mini: Bound) -> None:
         await mini.compile(json.dumps(endless))
 
 
-async def test_a_regex_that_is_a_catastrophe_elsewhere_is_none_here(mini: Bound) -> None:
+async def test_a_regex_with_catastrophic_backtracking_is_linear(mini: Bound) -> None:
     grammar = await mini.compile("(a+)+$", "regex")
     answer, _, _ = await mini.answer(grammar, 20, 1)
     assert set(answer) == {"a"}
@@ -318,7 +318,7 @@ async def test_a_grammar_without_waiting_requests_is_not_compiled(held_workers: 
         task.cancel()
 
 
-async def test_the_grammars_that_wait_of_one_tenant_leave_room_for_another(held_workers: list[str]) -> None:
+async def test_waiting_grammars_of_a_tenant_leave_room_for_another(held_workers: list[str]) -> None:
     grammars = Grammars(Vocabulary([b"a", b""], {"<end>": 1}, frozenset({1})))
     greedy = [
         asyncio.create_task(grammars.compile(GrammarSource("regex", "a" * length), "regex", Tenant("greedy")))

@@ -60,7 +60,7 @@ def walk(constraint: Constraint, size: int, ends: frozenset[int], chance: random
 
 
 @pytest.mark.parametrize("room", [400, 2])
-async def test_a_grammar_is_as_before(mini: Bound, room: int) -> None:
+async def test_a_rollback_restores_a_grammar(mini: Bound, room: int) -> None:
     """Near the limit, too, where the constraint replaces tokens; and behind the end."""
     grammar = await mini.compile(PERSON)
     size, ends = len(mini.vocabulary.pieces), mini.vocabulary.end_tokens
@@ -79,7 +79,7 @@ async def test_a_grammar_is_as_before(mini: Bound, room: int) -> None:
     assert forced or room > 2
 
 
-async def test_a_trigger_is_as_before(mini: Bound) -> None:
+async def test_a_rollback_restores_a_trigger(mini: Bound) -> None:
     """Before a trigger, inside of one, in the grammar behind it and after its end."""
     grammar = await mini.compile('start: "{" /[a-z]{1,8}/ "}"', "lark", ("<a>", "<b>"))
     size, chance = len(mini.vocabulary.pieces), random.Random(1)

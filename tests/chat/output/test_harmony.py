@@ -122,7 +122,7 @@ def accepts(tokenizer: LLTokenizer, lark: str, text: str) -> bool:
     return bool(matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting())
 
 
-def test_grammars_bind_the_channel_that_is_meant(tokenizer: LLTokenizer) -> None:
+def test_grammars_apply_to_the_final_channel(tokenizer: LLTokenizer) -> None:
     forced = FORM.grammar(offered(), None, forced=True)
     free = FORM.grammar(offered(), None, forced=False)
     answer = FORM.grammar([], schema_lark({"enum": ["warm", "cold"]}, "form", strict=True), forced=False)

@@ -72,7 +72,7 @@ def test_the_reasoning_state_is_known_after_each_piece() -> None:
         ("", False),
     ],
 )
-def test_the_prompts_end_says_whether_reasoning_is_open(prompt: str, opened: bool) -> None:
+def test_the_prompts_end_decides_whether_reasoning_is_open(prompt: str, opened: bool) -> None:
     assert THINK.opened(prompt) is opened
 
 
@@ -85,7 +85,7 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
 
 
 @given(CUTS)
-def test_a_call_in_reasoning_is_none_and_one_behind_it_is(places: list[int]) -> None:
+def test_only_calls_after_the_reasoning_count(places: list[int]) -> None:
     text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"
     reader = MarkupParser(0, ReasoningParser(THINK, opened=False), ToolParser(0, HERMES, {name: {} for name in NAMES}))
     entries = parsed(reader, cut(text, places))

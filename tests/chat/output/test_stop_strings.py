@@ -29,7 +29,7 @@ def by_definition(stops: list[str], text: str) -> tuple[str, bool]:
 
 
 @given(STOPS, TEXT, st.lists(st.integers(0, 30)))
-def test_any_chunking_gives_what_the_definition_says(stops: list[str], text: str, cuts: list[int]) -> None:
+def test_any_chunking_follows_the_definition(stops: list[str], text: str, cuts: list[int]) -> None:
     edges = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[start:end] for start, end in pairwise(edges)]
     assert feed_all(stops, pieces) == by_definition(stops, text)

@@ -13,7 +13,7 @@ SPELLINGS = st.lists(st.text("<|ab>", min_size=1, max_size=6), max_size=8)
 
 
 @given(SPELLINGS, st.text("<|ab>", max_size=60))
-def test_it_finds_what_a_plain_search_finds(spellings: list[str], text: str) -> None:
+def test_the_scanner_matches_a_plain_search(spellings: list[str], text: str) -> None:
     wanted = {
         match.start()
         for spelling in spellings
@@ -25,7 +25,7 @@ def test_it_finds_what_a_plain_search_finds(spellings: list[str], text: str) -> 
     assert found.occurs_in(text) == bool(wanted)
 
 
-def test_a_spelling_across_the_border_of_two_pieces_is_found_once() -> None:
+def test_control_token_text_across_two_pieces_is_found_once() -> None:
     for before in range(control_text._PIECE - 12, control_text._PIECE + 2):
         text = "x" * before + "<|im_end|>" + "y" * 20
         assert list(ControlTokenFinder(["<|im_end|>", "<|im_start|>"]).places(text)) == [before]
@@ -43,6 +43,6 @@ def test_many_control_tokens_cost_no_more_than_one() -> None:
     assert min(seconds(256) for _ in range(3)) < 10 * min(seconds(1) for _ in range(3))
 
 
-def test_spellings_that_branch_without_end_are_taken_too() -> None:
+def test_control_token_texts_with_many_branches_are_accepted() -> None:
     spellings = ["a" * length + "b" for length in range(1, 2000)]
     assert list(ControlTokenFinder(spellings).places("caab")) == [1, 2]

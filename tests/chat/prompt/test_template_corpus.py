@@ -88,7 +88,7 @@ def test_the_corpus_has_fifty_templates() -> None:
 
 
 @pytest.mark.parametrize("family", CORPUS)
-def test_it_renders_as_transformers_does(family: str) -> None:
+def test_rendering_matches_transformers(family: str) -> None:
     expected, rendered = reference(CORPUS[family]), 0
     template = ChatTemplate(CORPUS[family], bos_token="<s>", eos_token="</s>")
     for messages, variables in CONVERSATIONS.values():

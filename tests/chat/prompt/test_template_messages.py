@@ -33,7 +33,7 @@ def _ids(message: dict[str, Any]) -> list[str]:
     return [call["id"] for call in message.get("tool_calls", ())]
 
 
-def test_calls_are_shown_as_they_came() -> None:
+def test_calls_are_rendered_unchanged() -> None:
     shown = template_messages(messages("call_1", "call_2"))
     assert shown[1]["tool_calls"][1] == {
         "id": "call_2",

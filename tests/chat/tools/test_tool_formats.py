@@ -86,9 +86,7 @@ def test_calls_come_back_however_the_text_is_cut(
 @pytest.mark.parametrize("name", FORMS)
 @FEW
 @given(made=CALLS, data=st.data())
-def test_an_answer_cut_off_shows_a_beginning_and_loses_nothing(
-    name: str, made: list[tuple[str, Any]], data: st.DataObject
-) -> None:
+def test_a_truncated_answer_keeps_its_beginning(name: str, made: list[tuple[str, Any]], data: st.DataObject) -> None:
     form = FORMS[name]
     text = form.write(made)
     text = text[: data.draw(st.integers(0, len(text)))]

@@ -100,7 +100,7 @@ def test_the_draft_of_a_model_is_part_of_its_deployment(tmp_path: Path, tiny_ggu
     assert draft.path == tiny_gguf
 
 
-def test_a_server_without_ray_says_so_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_ray_reports_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_models, "find_spec", lambda _: None)
     settings = load(tmp_path, '[ray]\naddress = "auto"\n').ray
     with pytest.raises(ConfigError, match="Ray is not installed: pip install"), open_cluster(settings, [], tmp_path):

@@ -75,7 +75,7 @@ def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, message: 
 
 
 @pytest.mark.parametrize(("reply", "stay"), [(b"y\n", 2), (b"n\n", 4), (b"\n", 4)])
-def test_on_a_terminal_it_asks(home: Path, reply: bytes, stay: int) -> None:
+def test_on_a_terminal_it_prompts(home: Path, reply: bytes, stay: int) -> None:
     ours, its = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
     command = [sys.executable, "-m", "forefront.cli", "prune", "--before", "2026-01-03"]

@@ -127,7 +127,7 @@ def test_ctrl_c_keeps_the_partial_answer(hub: Hub, tmp_path: Path) -> None:
         hub.gate.set()
         hub.held_after = 0
     assert process.returncode == 130
-    last = "forefront: interrupted; what has come is kept, and the next pull continues from there"
+    last = "forefront: interrupted; partial files are kept, and the next pull continues from there"
     assert error.splitlines()[-1] == last
     assert "50 % pulled" in forefront(hub, tmp_path, "models", "list").stdout
     hub.requests.clear()
@@ -149,7 +149,7 @@ def wait_for_size(folder: Path, size: int) -> None:
         (["pull", "hf:owner/gated"], "hf:owner/gated: the repository is gated: accept its licence at "),
         (["serve", "hf:owner/missing"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
         (["pull", "nothing"], "nothing: this is neither a known model nor a reference such as hf:owner/repo"),
-        (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` shows"),
+        (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` lists"),
     ],
 )
 def test_a_failing_command_is_one_line(hub: Hub, tmp_path: Path, arguments: list[str], message: str) -> None:

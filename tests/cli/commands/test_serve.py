@@ -226,5 +226,5 @@ def test_as_many_files_may_be_open_as_connections_need(tiny_gguf: Path, tmp_path
 def test_speculation_with_llama_cpp_is_refused(tiny_gguf: Path, speculation: str) -> None:
     arguments = ["serve", str(tiny_gguf), "--engine", "llama.cpp", "--speculation", speculation]
     result = CliRunner().invoke(app, arguments)
-    assert "forefront: --speculation does not go with the engine llama.cpp" in result.output
+    assert "forefront: --speculation cannot be combined with the engine llama.cpp" in result.output
     assert result.exit_code == 1

@@ -33,7 +33,7 @@ def test_a_model_is_measured_and_the_result_kept(tiny_gguf: Path, tmp_path: Path
     assert "threads" in done.stderr  # its progress
 
 
-def test_what_cannot_be_tuned_gets_one_line(tmp_path: Path) -> None:
+def test_untunable_models_are_reported_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "not.gguf"
     file.write_bytes(b"GGUF" + bytes(20))
     for name in (str(file), str(tmp_path / "missing.gguf")):

@@ -56,7 +56,7 @@ def test_prices_of_a_model_that_is_not_served(store: KeyStore) -> None:
     ]
 
 
-def test_a_server_says_so_when_it_starts(tiny_gguf: Path, tmp_path: Path, store: KeyStore) -> None:
+def test_a_server_warns_at_start(tiny_gguf: Path, tmp_path: Path, store: KeyStore) -> None:
     for key in store.list_keys():
         store.revoke(key.id)
     store.set_project("shop", ProjectSettings(budget=MONEY))

@@ -91,16 +91,16 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("[prices]\nm = 1\n", "`prices.m` must be an object"),
         ("[models]\nmemory = '8 GiB'\n", "`models.memory` must be an object, not a string"),
         ("[models.m]\n", "`models.m.source` is missing: a model has either `source` or `upstream`"),
-        ("[models.m]\nsource = 'x'\nupstream = 'http://h'\n", "`models.m.upstream` does not go with `source`"),
-        ("[models.m]\nupstream = 'http://h'\nthreads = 2\n", "`models.m.threads` does not go with `upstream`"),
-        ("[models.m]\nsource = 'x'\ndialect = 'vllm'\n", "`models.m.dialect` does not go with `source`"),
+        ("[models.m]\nsource = 'x'\nupstream = 'http://h'\n", "`models.m.upstream` cannot be combined with `source`"),
+        ("[models.m]\nupstream = 'http://h'\nthreads = 2\n", "`models.m.threads` cannot be combined with `upstream`"),
+        ("[models.m]\nsource = 'x'\ndialect = 'vllm'\n", "`models.m.dialect` cannot be combined with `source`"),
         (
             "[models.m]\nsource = 'x'\nengine = 'vlm'\n",
             "`models.m.engine` cannot be 'vlm', only auto, forefront, llama",
         ),
         ("[models.m]\nsource = 'x'\nquantize = 'int2'\n", "`models.m.quantize` cannot be 'int2', only int8, int4"),
         ("[models.m]\nsource = 'x'\nengine_args = ['-x']\n", "`models.m.engine_args` needs an `engine` with arguments"),
-        ("[models.m]\nsource = 'x'\nengine = 'vllm'\nquantize = 'int8'\n", "does not go with the engine vllm"),
+        ("[models.m]\nsource = 'x'\nengine = 'vllm'\nquantize = 'int8'\n", "cannot be combined with the engine vllm"),
         *(
             (f"[models.m]\nsource = 'x'\nkeep = '{keep}'\n", "`models.m.keep`: .* is not a time such as 30s, 10m or 2h")
             for keep in ("10", "10 m", "10min", "-1m", "ever", "", "1.5h", "1m30s", "٣m", "Always")

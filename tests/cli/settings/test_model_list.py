@@ -55,7 +55,7 @@ def test_a_table_overrides_the_options_of_the_command() -> None:
         ({f"m{i}": [f"m{(i + 1) % 3000}"] for i in range(3000)}, "leads back to the model"),
     ],
 )
-def test_fallbacks_that_cannot_be(fallbacks: dict[str, list[str]], message: str) -> None:
+def test_invalid_fallbacks(fallbacks: dict[str, list[str]], message: str) -> None:
     tables = {name: msgspec.structs.replace(REMOTE, fallback=others) for name, others in fallbacks.items()}
     with pytest.raises(ConfigError) as error:
         list_models([], tables, ModelOptions())

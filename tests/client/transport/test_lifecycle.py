@@ -44,7 +44,7 @@ from tests.client.transport.test_network import answer, send_one_text, talking
     ids=str,
 )
 @pytest.mark.parametrize("kind", [ForefrontClient, AsyncForefrontClient])
-def test_environments_that_cannot_work(
+def test_invalid_environments(
     kind: type[ForefrontClient], variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():

@@ -94,7 +94,7 @@ async def test_a_cancelled_job_is_not_computed() -> None:
     assert sum(map(len, model.batches)) == 1
 
 
-async def test_stopping_ends_what_waits() -> None:
+async def test_stopping_ends_waiting_calls() -> None:
     model = NotingModel()
     engine = EmbeddingEngine(model)
     engine.start()

@@ -100,7 +100,7 @@ def test_segments_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_a_directory_computes_what_its_gguf_file_does(name: str, tmp_path: Path) -> None:
+def test_a_directory_and_its_gguf_file_give_equal_results(name: str, tmp_path: Path) -> None:
     checkpoint, path = CHECKPOINTS[name], tmp_path / "model.gguf"
     write_encoder(path, ENCODERS[checkpoint.family])
     write_encoder_checkpoint(tmp_path / "hf", checkpoint, GgufFile(path))

@@ -76,7 +76,7 @@ def test_vectors_are_those_of_numpy(tmp_path: Path, output: str, pooling: str | 
     assert np.abs(found - wanted).max() < 1e-4
 
 
-def test_what_cannot_be_served_is_named(tmp_path: Path) -> None:
+def test_unservable_models_are_named(tmp_path: Path) -> None:
     write_ir(tmp_path / "ir", pooling="max_tokens")
     with pytest.raises(SourceError, match="pooling is pooling_mode_max_tokens"):
         load_ir(tmp_path / "ir")

@@ -25,7 +25,7 @@ def test_a_device_is_found(name: str, seen: list[str], chosen: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["GPU", "GPU.1", "gpu", "NPU", "", "GPU.", "CPU,GPU", "MULTI:CPU"])
-def test_a_device_that_is_not_there_is_one_sentence(name: str) -> None:
+def test_a_missing_device_gives_a_short_error(name: str) -> None:
     with pytest.raises(
         DeviceError, match=r"^there is no device .*; OpenVINO sees CPU$|^'.*' is not a device: it is CPU"
     ):

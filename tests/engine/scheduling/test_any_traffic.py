@@ -103,7 +103,7 @@ def test_one_tenant_is_served_first_come_first_served(
     assert not reference.waiting
 
 
-def test_thousands_that_wait_cost_a_step_nothing() -> None:
+def test_thousands_of_waiting_sequences_do_not_slow_a_step() -> None:
     """Counted against a step with few waiting ones, in the same run."""
 
     def seconds(waiting: int) -> float:
@@ -117,9 +117,9 @@ def test_thousands_that_wait_cost_a_step_nothing() -> None:
         )
         best = float("inf")
         for _ in range(30):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             machine.scheduler.schedule()
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.thread_time() - begin)
         return best
 
     assert seconds(8192) < 5 * seconds(128)
@@ -131,10 +131,10 @@ def test_cancelling_thousands_is_linear() -> None:
         sequences = many(waiting, A)
         for sequence in sequences:
             scheduler.add(sequence)
-        begin = time.perf_counter()
+        begin = time.thread_time()
         for sequence in reversed(sequences):
             scheduler.remove(sequence)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     few, lots = (min(seconds(count) for _ in range(3)) for count in (8000, 64_000))
     assert lots < 8 * few * 5

@@ -66,7 +66,7 @@ def test_tenants_compute_for_themselves() -> None:
     assert prompt_tokens(machine, machine.add([mine, theirs])) == 640
 
 
-def test_the_others_go_on_when_the_one_that_computes_is_cancelled() -> None:
+def test_the_others_continue_when_the_computing_one_is_cancelled() -> None:
     machine = make_machine()
     sequences = machine.add(equal(3, 1000))
     machine.step()

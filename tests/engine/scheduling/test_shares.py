@@ -34,7 +34,7 @@ def test_slots_follow_the_weights_and_then_stay() -> None:
     assert machine.scheduler.preemptions == 20
 
 
-def test_one_alone_may_use_all_slots_and_blocks() -> None:
+def test_a_single_tenant_may_use_all_slots_and_blocks() -> None:
     machine = Machine(blocks=64, limits=SchedulerLimits(max_running=30))
     [other] = machine.add([fresh(20, B, 1)])
     machine.until(lambda: other in machine.finished)

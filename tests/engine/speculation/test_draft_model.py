@@ -96,7 +96,7 @@ async def test_drafts_of_any_model_change_no_output(
             assert engine.stats().draft_tokens > 0
 
 
-async def test_the_same_model_drafts_what_is_sampled(model: PagedModel, same: PagedModel) -> None:
+async def test_drafts_of_the_same_model_are_accepted(model: PagedModel, same: PagedModel) -> None:
     """Greedy and with random numbers: both draw with the same ones."""
     for sampling in SAMPLINGS[:3]:
         async with drafting(model, Part(same, 100)) as (engine, _):

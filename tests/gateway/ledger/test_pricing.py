@@ -9,7 +9,7 @@ from forefront.gateway.ledger.pricing import NANOS, Price, to_nanos
 
 
 @pytest.mark.parametrize("price", ["0.0375", "0.0001", "0.1", "3", "999999.999", "0.000002"])
-def test_a_completion_costs_what_its_price_says_to_the_billionth(price: str) -> None:
+def test_the_cost_of_a_completion_is_exact_to_the_billionth(price: str) -> None:
     per_million = Price.per_million(float(price), float(price) * 4, float(price) / 2)
     chance = Random(5)
     for _ in range(200):

@@ -10,7 +10,7 @@ from forefront.gateway.ledger.usage_history import MAX_GROUPS, OTHER, LedgerHist
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin.parse import ReportQuery
-from forefront.wire.admin.records import Status
+from forefront.wire.admin.records import CompletionStatus
 
 NOW = datetime(2026, 6, 15, 12, 10, tzinfo=UTC).timestamp()
 KEYS = 12
@@ -24,7 +24,7 @@ def filled(database: Database) -> Database:
         for key in range(KEYS):
             for copy in range(key + 1):
                 end = NOW - hours * 3600 - 60 - copy
-                status: Status = "failed" if copy == 5 else "completed"
+                status: CompletionStatus = "failed" if copy == 5 else "completed"
                 name, subject = f"c-{hours}-{key}-{copy}", (f"key_{key}", f"p{key % 2}", "m")
                 rows.append(LedgerRow(name, *subject, status, "stop", 10, 4, 5, 1, 3, end - 3, end - 2, end))
     with database.write() as connection:

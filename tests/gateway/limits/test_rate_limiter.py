@@ -155,7 +155,7 @@ async def test_a_limit_that_was_taken_away_and_set_again_counts_from_nothing(tmp
         fixture.database.close()
 
 
-async def test_keys_that_ask_no_more_take_no_room(tmp_path: Path) -> None:
+async def test_idle_keys_take_no_memory(tmp_path: Path) -> None:
     async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as fixture:
         running = fixture.gateway.admit(await fixture.principal(NewKey(name="k", project="other")), "m", "c")
         for _ in range(50):

@@ -9,7 +9,7 @@ from forefront.gateway.store.tables import budget_leases, completions, daily_usa
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 64, 200])
-def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) -> None:
+def test_each_row_is_stored_once_unchanged(database: Database, count: int) -> None:
     bulk = BulkInsert(completions)
     text = 'it\'s "quoted", %s, ? and né'
     before, after = ("key", "project", text, "completed", None), (0, 1, 0, True)
@@ -23,7 +23,7 @@ def test_each_row_is_there_once_as_it_was_given(database: Database, count: int) 
     assert sorted(map(tuple, found)) == sorted(rows)
 
 
-def test_a_row_that_is_there_is_added_to(database: Database) -> None:
+def test_an_existing_row_is_added_to(database: Database) -> None:
     bulk = BulkInsert(daily_usage, added=("requests", "cost_nanos"))
     with database.write() as connection:
         bulk.insert(connection, [("2026-01-01", "key", "p", "m", 1, 5, 6, 7, 8, 9, 0)])
@@ -38,7 +38,7 @@ def test_a_row_that_is_there_is_added_to(database: Database) -> None:
     ]
 
 
-def test_a_row_that_is_there_is_replaced(database: Database) -> None:
+def test_an_existing_row_is_replaced(database: Database) -> None:
     bulk = BulkInsert(budget_leases, replaced=("tokens",))
     with database.write() as connection:
         bulk.insert(connection, [("one", "i", "key", "p", 1, 2)])

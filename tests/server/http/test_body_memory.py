@@ -93,7 +93,7 @@ def test_a_body_that_never_fits_is_not_retryable() -> None:
     assert "retry-after" not in error_headers(caught.value)
 
 
-def test_one_key_reads_so_many_bodies_at_a_time() -> None:
+def test_a_key_reads_a_bounded_number_of_bodies_at_a_time() -> None:
     intake = BodyMemory(bodies=30)
     reading = [RequestMemory(intake) for _ in range(10)]
     for share in reading:
@@ -128,7 +128,7 @@ class Slow:
         return int(self.headers.split()[1])
 
 
-async def test_bodies_that_are_announced_take_nothing_from_anybody(server: RunningServer) -> None:
+async def test_announced_bodies_take_no_memory(server: RunningServer) -> None:
     """Sixty of 8 MiB are twice what the server has room for."""
     _, greedy = make_key(server, project="announcing")
     _, modest = make_key(server, project="waiting")
@@ -150,7 +150,7 @@ async def test_bodies_that_are_announced_take_nothing_from_anybody(server: Runni
 
 
 @pytest.mark.slow
-async def test_bytes_that_came_are_held_by_their_key(tiny_gguf: Path, tmp_path: Path) -> None:
+async def test_received_bytes_count_for_their_key(tiny_gguf: Path, tmp_path: Path) -> None:
     """24 MiB: 8 for one key, then it is refused, and its neighbours are not."""
     variables = {"FOREFRONT_SERVER_BODY_MEMORY_MIB": "24"}
     with run_server([f"tiny={tiny_gguf}"], tmp_path / "home", environment=variables) as server:

@@ -102,7 +102,7 @@ async def test_a_client_that_lost_its_connection_finds_its_run_again(server: Run
     assert (usage["status"], usage["output_tokens"]) == ("completed", 1500)
 
 
-async def test_one_leaving_does_not_disturb_the_others(server: RunningServer) -> None:
+async def test_a_disconnect_does_not_disturb_the_others(server: RunningServer) -> None:
     headers = fresh()
     async with server.async_client() as client:
         tasks = [asyncio.create_task(client.post(CHAT, json=LONG, headers=headers)) for _ in range(3)]
@@ -193,7 +193,7 @@ def test_a_failed_run_is_repeated(server: RunningServer) -> None:
     assert "idempotent-replayed" not in allowed.headers
 
 
-def test_a_body_that_is_none_is_refused_as_ever(server: RunningServer) -> None:
+def test_a_missing_body_is_refused(server: RunningServer) -> None:
     with server.client() as client:
         broken = client.post(CHAT, content=b"{", headers=fresh())
         text = client.post(CHAT, content=b"{}", headers=fresh() | {"content-type": "text/plain"})

@@ -187,7 +187,7 @@ async def test_the_longest_deserted_gives_way() -> None:
     assert [endpoint.cancelled for endpoint in endpoints] == [1, 1, 1, 1]
 
 
-async def test_a_reader_that_stalls_makes_the_writer_wait_once_nothing_is_kept() -> None:
+async def test_a_stalled_reader_blocks_the_writer_without_a_buffer() -> None:
     pieces = [piece(bytes(1000)) for _ in range(2000)]
     runs, endpoint = SharedRuns(Retention(largest=10_000)), Endpoint(START, *pieces, piece(b"", more=False))
     endpoint.go.set()
@@ -241,7 +241,7 @@ async def test_a_run_without_a_key_ends_with_its_last_reader() -> None:
     assert endpoint.cancelled == 1
 
 
-async def test_a_run_that_is_broken_off_from_within_ends_for_everybody() -> None:
+async def test_a_failing_run_ends_for_all_connections() -> None:
     async def broken_off(_send: Send) -> None:
         raise asyncio.CancelledError
 

@@ -50,7 +50,7 @@ def sent(upstream: FaultyUpstream) -> list[dict[str, Any]]:
     return messages
 
 
-def test_they_are_passed_on(client: Any, upstream: FaultyUpstream) -> None:
+def test_parameters_are_passed_on(client: Any, upstream: FaultyUpstream) -> None:
     assert client.responses.create(model="all", input=ITEMS).output_text
     assert sent(upstream) == [{"role": "user", "content": SENT}]
 

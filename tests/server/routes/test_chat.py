@@ -89,7 +89,7 @@ def test_a_stream_has_the_frame_that_all_clients_read_and_the_text_of_the_whole(
     assert all("usage" not in chunk for chunk in chunks)
 
 
-def test_usage_comes_last_in_a_stream_that_asks_for_it(server: RunningServer) -> None:
+def test_usage_comes_last_in_a_stream_with_include_usage(server: RunningServer) -> None:
     with server.client() as client:
         fields = body(stream=True, stream_options={"include_usage": True})
         *_, usage, done = events(client.post("/v1/chat/completions", json=fields).text)

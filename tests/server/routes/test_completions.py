@@ -97,7 +97,7 @@ def test_token_ids_are_a_prompt(server: RunningServer) -> None:
     assert scored["choices"][0]["logprobs"]["top_logprobs"] is None
 
 
-def test_a_stream_says_the_same(server: RunningServer) -> None:
+def test_a_stream_has_the_same_content(server: RunningServer) -> None:
     whole = complete(server, prompt=["a b c", "x"], echo=True, logprobs=1)
     with server.client() as client:
         fields = body(prompt=["a b c", "x"], echo=True, logprobs=1, stream=True, stream_options={"include_usage": True})

@@ -59,7 +59,7 @@ def test_a_whole_answer_and_a_stream(server: RunningServer) -> None:
     ],
     ids=["no content", "type", "text", "image", "too long"],
 )
-def test_what_is_no_prediction(
+def test_invalid_predictions(
     server: RunningServer, prediction: Any, status: int, code: str | None, param: str | None
 ) -> None:
     with server.client() as client:

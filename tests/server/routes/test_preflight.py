@@ -19,7 +19,7 @@ def body(**fields: Any) -> dict[str, Any]:
     return {"model": "forefront-mini", "messages": [{"role": "user", "content": "What is 3 + 4?"}]} | fields
 
 
-def test_it_foresees_the_prompt_and_the_cache(server: RunningServer) -> None:
+def test_a_preflight_reports_the_prompt_and_the_cache(server: RunningServer) -> None:
     text = "Repeat: " + " ".join(f"word{number}" for number in range(60))
     fields = body(messages=[{"role": "user", "content": text}], max_tokens=4, temperature=0)
     with server.client() as client:
@@ -37,7 +37,7 @@ def test_it_foresees_the_prompt_and_the_cache(server: RunningServer) -> None:
     assert (before["ahead"], before["wait_seconds"]) == (0, 0)
 
 
-def test_it_says_what_does_not_fit_and_costs_nothing(server: RunningServer) -> None:
+def test_an_oversized_prompt_is_reported_without_cost(server: RunningServer) -> None:
     with server.client() as client:
         seen = client.post(PATH, json=body(max_tokens=10**6)).json()
         refused = client.post(CHAT, json=body(max_tokens=10**6)).json()
@@ -54,7 +54,7 @@ def test_a_beginning_of_the_answer_is_part_of_the_prompt(server: RunningServer) 
     assert seen["prompt"].endswith("<|im_start|>assistant\nGood <|im_end|>")
 
 
-def test_it_refuses_what_the_endpoint_refuses(server: RunningServer) -> None:
+def test_a_preflight_has_the_errors_of_the_endpoint(server: RunningServer) -> None:
     with server.client() as client:
         assert client.post(PATH, json=body(model="x")).status_code == 404
         assert client.post(PATH, json=body(n=0)).json()["error"]["param"] == "n"

@@ -26,7 +26,7 @@ async def test_events_for_a_bare_fetch_are_apart() -> None:
     assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= GAP * 0.99
 
 
-async def test_others_get_them_as_they_come() -> None:
+async def test_other_clients_get_events_at_once() -> None:
     async def send(body: bytes) -> None:
         raise AssertionError
 

@@ -26,7 +26,7 @@ def test_the_receipt_repeats_the_answer(server: RunningServer) -> None:
     assert first["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
 
 
-def test_the_receipt_names_what_answered(server: RunningServer) -> None:
+def test_the_receipt_names_model_and_engine(server: RunningServer) -> None:
     with server.client() as client:
         receipt = client.post(PATH, json=BODY).json()["receipt"]
         other = client.post(PATH, json=BODY | {"model": "forefront-mini"}).json()["receipt"]

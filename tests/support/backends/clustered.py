@@ -1,4 +1,4 @@
-"""The backend that answers at once, as one on a cluster: a real router knows three replicas on two nodes."""
+"""A backend with instant answers behind a real router with three replicas on two nodes."""
 
 from dataclasses import replace
 

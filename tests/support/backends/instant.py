@@ -1,4 +1,4 @@
-"""A backend that answers at once, without a model, behind the whole of the real server.
+"""A backend with instant answers and no model, behind the whole real server.
 
 Where the gateway is what is looked at. Starting one takes milliseconds: `Nursery` has imported everything once and
 forks. Nothing of OpenVINO may run in it, since its threads do not survive a fork.

@@ -1,4 +1,4 @@
-"""A backend that answers by a script: for answers that no model gives on demand."""
+"""A backend with scripted answers."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A program in the place of vLLM or SGLang: an HTTP server with a key, and a worker in its own session.
+"""A stand-in for vLLM or SGLang: an HTTP server with a key, and a worker in its own session.
 
 `python stand_in_engine.py [serve ...] --port PORT [--config FILE] [--fail TEXT] [--deaf]`
 """

@@ -1,4 +1,4 @@
-"""What each family computes, as plainly as NumPy can say it, in float32 and without a cache.
+"""The computation of each family in plain NumPy, in float32 and without a cache.
 
 Written from the papers and from the models' published code (Hugging Face Transformers), and shares nothing with the
 graphs: RMSNorm (Zhang & Sennrich 2019), rotary positions (Su et al. 2021), YaRN (Peng et al. 2023), LongRoPE (Ding et

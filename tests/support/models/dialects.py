@@ -1,4 +1,4 @@
-"""Random models that speak as the common open families do: their manner of chat templates, and their control tokens."""
+"""Random models with the chat templates and control tokens of the common open families."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Random matrices as GPTQ, AWQ and compressed-tensors store them, with what they stand for in float32.
+"""Random matrices in the formats of GPTQ, AWQ and compressed-tensors, with their values in float32.
 
 Written from the formats' own definitions, independently of how the server reads them.
 """

@@ -1,4 +1,4 @@
-"""llama.cpp's tokenizer, as the judge of ours: the C interface of the library in the package `xllamacpp`."""
+"""llama.cpp's tokenizer as a reference: the C interface of the library in the package `xllamacpp`."""
 
 import ctypes
 from functools import cache

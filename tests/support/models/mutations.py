@@ -1,4 +1,4 @@
-"""Files that are damaged at random, and how a reader of tensors must take them."""
+"""Randomly damaged files, and the required behaviour of a reader of tensors."""
 
 import struct
 import tracemalloc

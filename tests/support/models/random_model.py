@@ -1,4 +1,4 @@
-"""A tiny model with random weights: nonsense to read, but it takes every path that a trained one does.
+"""A tiny model with random weights: its text is meaningless, but it takes every path of a trained model.
 
 The scales of the weights are chosen so that greedy output wanders instead of settling on one token, depends on the
 whole prompt, and has a clear winner at most steps, so that rounding does not change it.

@@ -1,4 +1,4 @@
-"""What a Llama model computes, as plainly as NumPy can say it: the measure of everything that runs one.
+"""The computation of a Llama model in plain NumPy: the reference for every other implementation.
 
 Written from the definitions, and shares no code with the engine or with OpenVINO: RMSNorm (Zhang & Sennrich 2019),
 rotary positions (Su et al. 2021) on adjacent pairs, which is how llama.cpp stores architecture "llama"

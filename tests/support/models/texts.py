@@ -1,4 +1,4 @@
-"""Texts of all kinds, made by chance: scripts, code, emoji, whitespace, digits, contractions, control tokens."""
+"""Random texts of all kinds: scripts, code, emoji, whitespace, digits, contractions, control tokens."""
 
 import random
 import sys

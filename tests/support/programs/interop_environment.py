@@ -1,4 +1,4 @@
-"""Virtual environments for other people's Python clients, whose pins differ from each other's and from ours."""
+"""Virtual environments for other people's Python clients, whose pinned versions conflict."""
 
 import os
 import shutil

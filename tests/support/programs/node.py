@@ -1,4 +1,4 @@
-"""The Node SDK, built once for a run of tests; and what running Node takes."""
+"""The Node SDK, built once for a run of tests, and helpers that run Node."""
 
 import os
 import shutil

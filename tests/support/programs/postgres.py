@@ -1,4 +1,4 @@
-"""A PostgreSQL server of one's own: on a free port, in a temporary folder, gone afterwards."""
+"""A temporary PostgreSQL server, on a free port and in a temporary folder."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""A Redis server of one's own: on a free port, gone afterwards. It can be stopped and started again."""
+"""A temporary Redis server on a free port. It can be stopped and started again."""
 
 import shutil
 import signal

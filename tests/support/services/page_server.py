@@ -1,4 +1,4 @@
-"""A server of files made up in memory, which receives the reports of their page."""
+"""A server of files in memory, which receives the reports of their page."""
 
 import threading
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""An upstream of bytes: an HTTP server whose answers are lists of steps, so that it can misbehave at any byte.
+"""A scripted upstream: an HTTP server whose answers are lists of steps, with faults at any byte.
 
 It runs in a thread with its own event loop. `upstream_answers.py` has the steps, `upstream_faults.py` a table of
 misbehaviours.

@@ -1,4 +1,4 @@
-"""A real server whose models another real server answers for."""
+"""A real server with another real server as its upstream."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The misbehaviours of upstreams, as data: what `FaultyUpstream` answers, and what a client can make of it."""
+"""Faults of upstreams, as data: the answer of `FaultyUpstream`, and the result for the client."""
 
 import gzip
 import json

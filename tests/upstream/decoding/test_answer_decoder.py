@@ -140,7 +140,7 @@ def test_choices_end_one_by_one() -> None:
     assert decoder.output_bytes == 2
 
 
-def test_usage_of_one_choice_is_not_that_of_all() -> None:
+def test_usage_counts_all_choices() -> None:
     """Where each chunk has a usage, it is that of its own choice."""
     part = {"prompt_tokens": 7, "completion_tokens": 1}
     decoder = AnswerDecoder(2, 100)
@@ -165,7 +165,7 @@ def test_usage_of_each_choice_adds_up() -> None:
 
 
 @pytest.mark.parametrize("data", [b"null", b"{}", b'{"type": "ping"}', b'{"id": "x", "model": "m"}'])
-def test_events_of_nothing(data: bytes) -> None:
+def test_events_of_an_empty_stream(data: bytes) -> None:
     assert not list(AnswerDecoder(1, 10).decode(data))
 
 
@@ -210,7 +210,7 @@ def test_usage_before_more_text_is_not_final() -> None:
         [chunk({"content": "x"})] * 2000,
     ],
 )
-def test_answers_that_cannot_be_passed_on(chunks: list[dict[str, Any]]) -> None:
+def test_invalid_upstream_answers(chunks: list[dict[str, Any]]) -> None:
     with pytest.raises(MalformedAnswerError):
         events(AnswerDecoder(1, 10), *chunks)
 

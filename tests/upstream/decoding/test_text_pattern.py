@@ -77,7 +77,7 @@ def test_similar_chunks_are_not_taken_for_text(other: bytes) -> None:
     assert pattern.read([payload("a"), other, payload("b")]) == []
 
 
-def test_a_text_that_is_elsewhere_too_has_no_certain_place() -> None:
+def test_a_repeated_text_has_no_certain_position() -> None:
     def read(data: bytes) -> str | None:
         text: str | None = json.loads(data)["choices"][0]["delta"]["content"]
         return text

@@ -152,7 +152,7 @@ async def test_overload_of_all_ends_with_it() -> None:
     assert [bench.state(f"big/{number}") for number in (1, 2)] == ["closed", "closed"]
 
 
-async def test_a_replica_without_room_comes_last_for_as_long_as_it_says() -> None:
+async def test_a_replica_that_sent_retry_after_comes_last_until_then() -> None:
     bench = Bench(2)
     attempt = await bench.pool.choose(routed(), [])
     attempt.end(failure("overloaded", retry_after=5))
@@ -193,7 +193,7 @@ async def test_a_trial_that_is_left_is_followed_by_another() -> None:
         trial.end(None)
 
 
-async def test_without_any_replica_the_error_says_when_to_come_back() -> None:
+async def test_without_any_replica_the_error_has_a_retry_after() -> None:
     bench = Bench(2)
     await bench.fail_until_open("big/1")
     await bench.fail_until_open("big/2")

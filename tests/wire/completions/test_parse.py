@@ -210,8 +210,8 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"response_format": {"type": "json_schema"}}, MISSING_PARAMETER, "response_format.json_schema", "is req"),
         ({"response_format": {"type": "json_object"}, "regex": "a"}, VALUE, "regex", "both set the form"),
         ({"min_tokens": 3, "max_tokens": 2}, VALUE, "min_tokens", "at most `max_tokens`"),
-        ({"ignore_eos": True, "regex": "a"}, VALUE, "ignore_eos", "does not go with `regex`"),
-        ({"ignore_eos": True, "tools": [TOOL]}, VALUE, "ignore_eos", "does not go with `tools`"),
+        ({"ignore_eos": True, "regex": "a"}, VALUE, "ignore_eos", "cannot be combined with `regex`"),
+        ({"ignore_eos": True, "tools": [TOOL]}, VALUE, "ignore_eos", "cannot be combined with `tools`"),
         ({"stop_token_ids": [-1]}, VALUE, "stop_token_ids[0]", "at least 0"),
         ({"store": True}, UNSUPPORTED, "store", "nothing is stored here"),
         ({"functions": [{}]}, MISSING_PARAMETER, "functions[0].name", "required"),
@@ -219,7 +219,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"functions": [FUNCTION], "tool_choice": "auto"}, VALUE, "tool_choice", "older form"),
         ({"function_call": {"name": "f"}}, VALUE, "function_call", "there are no `functions`"),
         ({"functions": [FUNCTION], "function_call": {"name": "g"}}, VALUE, "function_call", "not among the functions"),
-        ({"audio": {}}, UNSUPPORTED, "audio", "write text alone"),
+        ({"audio": {}}, UNSUPPORTED, "audio", "generate text only"),
         ({"prompt": "x"}, VALUE, "prompt", "`prompt` and `messages` exclude each other"),
         ({"prompt": [1], "messages": MISSING}, TYPE, "prompt", "must be a string here"),
         ({"deadline_ms": 0}, VALUE, "deadline_ms", "at least 1"),
@@ -244,7 +244,7 @@ def test_the_body_is_an_object(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"1e400", b"-Infinity", b"1" * 5000])
-def test_numbers_that_json_lacks(number: bytes) -> None:
+def test_numbers_outside_json(number: bytes) -> None:
     body = b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": ' + number + b"}"
     with pytest.raises(RequestError) as caught:
         parse_chat_request(body)

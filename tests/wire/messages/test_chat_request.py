@@ -95,7 +95,7 @@ def test_tool_choice(choice: dict[str, Any], expected: str, parallel: bool | Non
     assert (request.tool_choice, request.parallel_tool_calls) == (expected, parallel)
 
 
-def test_the_choice_of_one_tool() -> None:
+def test_the_choice_of_a_tool() -> None:
     request = parse(tools=[TOOL | {"type": None}], tool_choice={"type": "tool", "name": "get_weather"}).request
     assert [tool.function.name for tool in request.callable_tools] == ["get_weather"]
     assert request.call_mode == "one"

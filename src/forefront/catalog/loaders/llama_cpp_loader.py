@@ -127,5 +127,5 @@ class AutomaticLoader:
         if reason is None:
             return replace(self.local, source=source), None
         if self.local.draft is not None:
-            raise SourceError(f"{source.path}: the file {reason}, so llama.cpp serves it, which takes no draft model")
+            raise SourceError(f"{source.path}: the file {reason}, so llama.cpp serves it, without a draft model")
         return replace(self.llama_cpp, source=source), reason

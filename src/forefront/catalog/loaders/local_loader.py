@@ -271,7 +271,7 @@ def load_parts(
 
 
 def _tuned(source: ModelSource, tunings: Tunings | None, digest: str, options: ModelOptions) -> ModelOptions:
-    """The options with what `forefront tune` has found, and with no more threads than there are CPUs."""
+    """The options with the results of `forefront tune`, and with no more threads than there are CPUs."""
     if (tuning := None if tunings is None else tunings.find(digest)) is not None:
         _log.info("%s: tuned on this machine, with %s", source.name, tuning.describe())
         options = tuning.apply(options)

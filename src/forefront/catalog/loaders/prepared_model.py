@@ -84,7 +84,7 @@ class PreparedModel(ABC):
             settings = Settings(self._file.metadata)
             embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            # What it refuses is better refused before the matrices are packed.
+            # Its errors are better raised before the matrices are packed.
             tokenizer = self._tokenizer()
             with self._cache.folder(self._folder, is_complete) as folder:
                 if embeds:

@@ -1,4 +1,4 @@
-"""Which models are unloaded to make room for another. Pure decisions, with no clock and no waiting."""
+"""The choice of models to unload for another. Decisions only: no clock, no waiting."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

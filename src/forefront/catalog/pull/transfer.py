@@ -85,7 +85,7 @@ class PartialFile:
         differs = self._remote.sha256 and digest != self._remote.sha256
         if differs or (self._remote.git_sha1 and self._git.hexdigest() != self._remote.git_sha1):
             self.restart()
-            raise DownloadError("what came has another checksum than it should have; it has been deleted")
+            raise DownloadError("the downloaded file has another checksum than expected; it has been deleted")
         os.fsync(self._file.fileno())
         return digest
 

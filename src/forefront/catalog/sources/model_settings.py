@@ -75,19 +75,19 @@ def parse_keep(text: str) -> float | None:
 
 
 def find_conflict(settings: ModelSettings) -> tuple[str, str] | None:
-    """The first setting that does not go with the others, and the reason as the end of a sentence."""
+    """The first setting that cannot be combined with the others, and the reason as the end of a sentence."""
     if settings.source is None and settings.upstream is None:
         return "source", "is missing: a model has either `source` or `upstream`"
     if settings.source is not None and settings.upstream is not None:
-        return "upstream", "does not go with `source`: a model has one of them"
+        return "upstream", "cannot be combined with `source`: a model has one of them"
     others, kind = (_SOURCE_ONLY, "upstream") if settings.source is None else (_UPSTREAM_ONLY, "source")
     for name in others:
         if getattr(settings, name) is not None:
-            return name, f"does not go with `{kind}`"
+            return name, f"cannot be combined with `{kind}`"
     engine = settings.engine or "auto"
     for name in _FOREFRONT_ONLY:
         if engine not in ("auto", "forefront") and getattr(settings, name) is not None:
-            return name, f"does not go with the engine {engine}"
+            return name, f"cannot be combined with the engine {engine}"
     if settings.engine_args is not None and engine in ("auto", "forefront"):
         return "engine_args", "needs an `engine` with arguments: llama.cpp, vllm or sglang"
     if settings.keep is not None:

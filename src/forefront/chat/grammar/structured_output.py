@@ -90,7 +90,7 @@ class StructuredOutput:
     def _calls_or(self, request: ChatRequest, wanted: AnswerFormat, *, thought: bool) -> AnswerFormat:
         """Calls, or an answer of the requested format."""
         if wanted.source.kind != "json_schema":
-            text = f"`{wanted.param}` does not go with tools that the model may call or not: set `tool_choice`."
+            text = f"`{wanted.param}` cannot be combined with tools that the model may call or not: set `tool_choice`."
             raise RequestError("invalid_value", text, param=wanted.param)
         parallel = request.parallel_tool_calls is not False
         calls = tool_grammar(self._format.tools, request.callable_tools, "required", parallel=parallel)

@@ -191,7 +191,7 @@ class RequestPreparer:
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
             text = (
-                "This model has no chat template, so it takes no messages: use `POST /v1/completions`, or start the "
+                "This model has no chat template, so it accepts no messages: use `POST /v1/completions`, or start the "
                 "server with `--chat-template FILE` or one of the built-in names."
             )
             raise RequestError("unsupported_parameter", text, param="messages")

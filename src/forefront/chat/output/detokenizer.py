@@ -1,4 +1,4 @@
-"""Token ids to text as they come, never half a character."""
+"""Incremental detokenisation; emits whole characters only."""
 
 import codecs
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ class Detokenizer:
     """Incremental decoder of one answer. `pieces[id]` are the bytes of each token.
 
     Bytes that do not complete a character are held back; bytes that can never be part of one become U+FFFD, as the
-    model's own mistake. What is still incomplete at the end of the answer is never shown.
+    model's own mistake. An incomplete character at the end of the answer is never shown.
     """
 
     def __init__(self, pieces: Sequence[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Scans a text character by character, so that any way of cutting it gives the same result.
+"""Scans a text character by character; the result does not depend on how the text is split.
 
 A reading is a generator. It is sent one character at a time, "" at the end of the text, and returns what it found. What
 it yields, if anything, takes all text up to the next character that may matter, so that long runs need not be sent.

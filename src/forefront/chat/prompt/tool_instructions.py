@@ -1,4 +1,4 @@
-"""Tools in the text of a prompt, for models whose chat template has no place for them, such as Gemma 3 and Phi 3.5.
+"""Tool descriptions in the prompt, for models without tools in their chat template, such as Gemma 3 and Phi 3.5.
 
 The text describes the tools and the format of calls, which is that of Hermes. How well it is followed depends on the
 model, which was not trained for tools.

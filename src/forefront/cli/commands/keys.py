@@ -99,7 +99,7 @@ def rotate(key_id: KeyId, json: JsonOption = False) -> None:
     with command_store() as database:
         rotated = KeyStore(database).rotate(key_id)
     if rotated is None:
-        fail(f"there is no live key {key_id}")
+        fail(f"there is no active key {key_id}")
     else:
         _print_new_key(rotated, json=json)
 

@@ -128,7 +128,7 @@ def _find(records: PulledModels, name: str) -> PulledModel:
         named = [other for other in records if other.title == name]
         model = named[0] if len(named) == 1 else None
     if model is None:
-        raise SourceError(f"{name} has not been pulled; `forefront models list` shows what has been")
+        raise SourceError(f"{name} has not been pulled; `forefront models list` lists the pulled models")
     return model
 
 

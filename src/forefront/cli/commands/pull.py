@@ -41,7 +41,7 @@ def pull(models: Names, json: JsonOption = False) -> None:
     except (ConfigError, SourceError) as error:
         fail(str(error))
     except KeyboardInterrupt:
-        console.print("forefront: interrupted; what has come is kept, and the next pull continues from there")
+        console.print("forefront: interrupted; partial files are kept, and the next pull continues from there")
         raise typer.Exit(130) from None
     if json:
         print_json(pulled)

@@ -30,7 +30,7 @@ from forefront.cli.options.serve_options import (
     Grace,
     Host,
     KvCacheSetting,
-    Models,
+    ModelArguments,
     Port,
     Precision,
     Quantize,
@@ -77,7 +77,7 @@ class ServeOptions:
 
 
 def serve(
-    models: Models = None,
+    models: ModelArguments = None,
     host: Host = None,
     port: Port = None,
     threads: Threads = 0,
@@ -102,7 +102,7 @@ def serve(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         if speculation is not None and engine == "llama.cpp":
-            raise ConfigError(f"--speculation does not go with the engine {engine}")
+            raise ConfigError(f"--speculation cannot be combined with the engine {engine}")
         model_options = ModelOptions(
             threads=threads,
             kv_cache_bytes=int(kv_cache * 2**30),

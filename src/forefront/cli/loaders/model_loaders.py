@@ -11,8 +11,9 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.loaders.gpu_server_loader import GpuServerLoader
 from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
-from forefront.catalog.loading.load_queue import LoadQueue, gibibytes, no_room
+from forefront.catalog.loading.load_queue import LoadQueue
 from forefront.catalog.loading.loaded_model import ModelLoader, Progress
+from forefront.catalog.loading.model_memory import gibibytes, no_room
 from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.catalog.model_cache import ModelCache

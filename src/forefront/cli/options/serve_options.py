@@ -6,7 +6,7 @@ import typer
 
 from forefront.catalog.sources.template_override import template_names
 
-Models = Annotated[
+ModelArguments = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NAME=]MODEL",

@@ -112,12 +112,12 @@ def _check_drafts(models: Sequence[ConfiguredModel]) -> None:
             continue
         if model.engine not in ("auto", "forefront"):
             if model.settings.speculation is not None:
-                raise ConfigError(f"{model.name}: `speculation` does not go with the engine {model.engine}")
+                raise ConfigError(f"{model.name}: `speculation` cannot be combined with the engine {model.engine}")
             if model.options.draft:
-                text = "a draft model does not go with the engine"
+                text = "a draft model cannot be combined with the engine"
                 raise ConfigError(f"{model.name}: {text} {model.engine}; set `draft` in the tables of other models")
         elif model.options.draft and model.options.speculation == "off":
-            raise ConfigError(f"{model.name}: a draft model drafts nothing with speculation off; leave out one of them")
+            raise ConfigError(f"{model.name}: a draft model needs speculation; remove one of the settings")
 
 
 def _check_fallbacks(fallbacks: Mapping[str, list[str]]) -> None:

@@ -6,7 +6,7 @@ from forefront.client.decoding import read_model, read_models
 from forefront.client.request import list_models_call, retrieve_model_call
 from forefront.client.resources.raw_response import RawResponse, raw_response
 from forefront.client.settings import ClientSettings
-from forefront.wire.completions.response import Model, ModelList
+from forefront.wire.models import Model, ModelList
 
 if TYPE_CHECKING:
     from forefront.client.transport.transport import AsyncTransport, Transport

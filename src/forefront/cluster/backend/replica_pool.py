@@ -156,7 +156,7 @@ class ReplicaPool:
         model = self._model
         if address.identity.serves(model.text, model.context_limit, model.vocabulary_size, model.width):
             return True
-        log.warning("replica %s serves another model or context: it gets nothing from this server", address.name)
+        log.warning("replica %s serves another model or context: this server sends it no requests", address.name)
         return False
 
     def _note_status(self, connection: ReplicaConnection, status: Status) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -29,14 +29,14 @@ _NO_LIMIT: Final = 2**31
 class EmbeddingRunner(Protocol):
     """The interface of a model to the engine: `EmbeddingModel`, or a part of one in tests."""
 
-    def run(self, batch: Rows[EmbeddingInput]) -> Floats: ...
+    def run(self, batch: Sequence[EmbeddingInput]) -> Floats: ...
     def close(self) -> None: ...
 
 
 class EmbeddingJob:
     """The sequences of one request. `vectors` resolves to one vector for each, in order."""
 
-    def __init__(self, inputs: Rows[EmbeddingInput], tenant: Tenant, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, inputs: Sequence[EmbeddingInput], tenant: Tenant, loop: asyncio.AbstractEventLoop) -> None:
         self.inputs = inputs
         self.tenant = tenant
         self.vectors: asyncio.Future[list[Floats]] = loop.create_future()
@@ -87,7 +87,7 @@ class EmbeddingEngine:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    def submit(self, inputs: Rows[EmbeddingInput], tenant: Tenant) -> EmbeddingJob:
+    def submit(self, inputs: Sequence[EmbeddingInput], tenant: Tenant) -> EmbeddingJob:
         """Queue the sequences of a request, each with at least one token. Raises `EngineStoppedError`."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
@@ -100,7 +100,7 @@ class EmbeddingEngine:
             self._changed.notify()
         return job
 
-    async def vectors(self, inputs: Rows[EmbeddingInput], tenant: Tenant) -> list[Floats]:
+    async def vectors(self, inputs: Sequence[EmbeddingInput], tenant: Tenant) -> list[Floats]:
         """One vector for each sequence, in order. Cancelling it drops the sequences that have not begun. Raises
         `EngineError`."""
         job = self.submit(inputs, tenant)
@@ -177,7 +177,7 @@ class EmbeddingEngine:
         except RuntimeError:
             return  # the loop has been closed
 
-    def _deliver(self, items: list[_Item], vectors: Rows[Floats], error: Exception | None) -> None:
+    def _deliver(self, items: list[_Item], vectors: Sequence[Floats], error: Exception | None) -> None:
         if error is not None:
             for item in items:
                 _fail(item.job, StepFailedError("the model failed"))

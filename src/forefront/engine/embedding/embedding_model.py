@@ -1,6 +1,6 @@
 """The compiled graph of an embedding model: one forward pass over whole sequences."""
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,7 @@ class EmbeddingModel:
         with released_constants(graph.constants):
             self.run([EmbeddingInput([0])])  # copies the weights into the layouts of the kernels
 
-    def run(self, batch: Rows[EmbeddingInput]) -> Floats:
+    def run(self, batch: Sequence[EmbeddingInput]) -> Floats:
         """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
         lengths = np.array([len(entry.tokens) for entry in batch], np.int64)
         length = padded_length(int(lengths.max()))

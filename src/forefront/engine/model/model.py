@@ -1,6 +1,6 @@
 """The compiled graph with its KV cache: one forward pass at a time."""
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ class PagedModel:
         with released_constants(graph.constants):
             self.run([SequenceInput(0, [0], [0])], [0], [1.0])  # copies the weights into the layouts of the kernels
 
-    def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits:
+    def run(self, sequences: Sequence[SequenceInput], rows: Sequence[int], temperatures: Sequence[float]) -> Logits:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
         tokens whose logits are computed, each with the temperature to divide by for `Logits.log_sum`. The pass is
         padded with idle tokens and rows: see `padding.py`."""

@@ -22,11 +22,11 @@ def add_sampling_head(graph: PagedGraph) -> ov.Model:
     `TOP_TOKENS` of each row, their tokens, and log-sum-exp of logits / temperature [rows, 1]."""
     logits = graph.model.get_results()[0].input_value(0)
     temperatures = parameter("temperatures", [-1, 1], ov.Type.f32)
-    last = ops.constant(np.array([-1], np.int64))
     values, tokens = _top(logits, graph.vocabulary_size)
-    scaled = ops.divide(logits, temperatures)
-    peak = ops.reduce_max(scaled, last, True)
-    log_sum = ops.add(ops.log(ops.reduce_sum(ops.exp(ops.subtract(scaled, peak)), last, True)), peak)
+    # The largest logit keeps the exponentials finite. It is known from top-k, which saves a pass over the row.
+    peak = ops.slice(values, _shape(0), _shape(1), _shape(1), _shape(1))
+    spread = ops.exp(ops.divide(ops.subtract(logits, peak), temperatures))
+    log_sum = ops.add(ops.log(ops.reduce_sum(spread, _shape(-1), True)), ops.divide(peak, temperatures))
     outputs = [logits, values, tokens, log_sum.output(0)]
     inputs = [*graph.model.get_parameters(), temperatures]
     return ov.Model([ops.result(output) for output in outputs], inputs, "sampled")

@@ -1,4 +1,4 @@
-"""The speed of a compiled model: how fast it reads a prompt, and writes one stream or many."""
+"""The speed of a compiled model: prefill, decode of one stream and of many."""
 
 import math
 import time

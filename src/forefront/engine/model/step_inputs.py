@@ -1,6 +1,6 @@
 """The inputs of one forward pass, in arrays that are allocated once and bound to the request without a copy."""
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ class SequenceInput(NamedTuple):
     sequence's blocks in order, with room for `tokens`; a list or an int32 array."""
 
     num_computed_tokens: int
-    tokens: Rows[int]
+    tokens: Sequence[int]
     block_table: Any
 
 
@@ -48,24 +48,29 @@ class StepInputs:
         self._embeddings: npt.NDArray[np.float32] | None = None
         self._places = np.arange(64, dtype=np.int64)
 
-    def fill_sequences(self, sequences: Rows[SequenceInput], embed: Embed | None) -> None:
+    def fill_sequences(self, sequences: Sequence[SequenceInput], embed: Embed | None) -> None:
         """Tokens, positions and block tables. `embed` makes embeddings of tokens for a graph that takes those."""
         count = len(sequences)
         tokens = [token for sequence in sequences for token in sequence.tokens]
         size = padded_size(len(tokens))
         padded = count + size - len(tokens)
-        new_tokens = np.ones(padded, np.int32)
-        new_tokens[:count] = [len(sequence.tokens) for sequence in sequences]
         past = self._bind("past_lens", padded)
         past[:count] = [sequence.num_computed_tokens for sequence in sequences]
         past[count:] = 0
-        begins = self._bind("subsequence_begins", padded + 1)
-        np.cumsum(new_tokens, out=begins[1:])
-        lengths = past + new_tokens
+        begins, positions = self._bind("subsequence_begins", padded + 1), self._bind("position_ids", size)
+        if len(self._places) <= size:
+            self._places = np.arange(2 * size + 1, dtype=np.int64)
+        if count == len(tokens):  # each sequence has one token, as in most steps
+            begins[:] = self._places[: padded + 1]
+            positions[:] = past
+            lengths = past + 1
+        else:
+            new_tokens = np.ones(padded, np.int32)
+            new_tokens[:count] = [len(sequence.tokens) for sequence in sequences]
+            np.cumsum(new_tokens, out=begins[1:])
+            np.add(np.repeat(past - begins[:-1], new_tokens), self._places[:size], out=positions)
+            lengths = past + new_tokens
         self._bind("max_context_len", 0)[()] = lengths.max()
-        if len(self._places) < size:
-            self._places = np.arange(2 * size, dtype=np.int64)
-        np.add(np.repeat(past - begins[:-1], new_tokens), self._places[:size], out=self._bind("position_ids", size))
         ids = self._array("input_ids", size) if embed else self._bind("input_ids", size)
         ids[: len(tokens)] = tokens
         ids[len(tokens) :] = 0
@@ -74,7 +79,7 @@ class StepInputs:
             self._request.set_input_tensor(self._ports["embeddings"], ov.Tensor(self._embeddings, shared_memory=True))
         self._fill_blocks(sequences, -(-lengths // self._block_size))
 
-    def fill_rows(self, rows: Rows[int], temperatures: Rows[float]) -> None:
+    def fill_rows(self, rows: Sequence[int], temperatures: Sequence[float]) -> None:
         """The positions among all new tokens whose logits are computed, each with its temperature."""
         count = len(rows)
         size = padded_size(count)
@@ -82,7 +87,7 @@ class StepInputs:
         bound_rows[:count], bound_rows[count:] = rows, 0
         bound_temperatures[:count], bound_temperatures[count:] = temperatures, 1.0
 
-    def _fill_blocks(self, sequences: Rows[SequenceInput], used: npt.NDArray[np.integer]) -> None:
+    def _fill_blocks(self, sequences: Sequence[SequenceInput], used: npt.NDArray[np.integer]) -> None:
         """`used` [padded sequences]: blocks that hold each sequence's tokens."""
         begins = self._bind("block_indices_begins", len(used) + 1)
         np.cumsum(used, out=begins[1:])

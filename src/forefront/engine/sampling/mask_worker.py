@@ -1,7 +1,7 @@
 """The masks of a step's constraints, computed while the model runs: they depend on earlier tokens alone."""
 
+from collections import abc
 from collections.abc import Callable
-from collections.abc import Sequence as Rows
 from concurrent.futures import ThreadPoolExecutor
 
 from forefront.engine.constraint import Mask
@@ -18,7 +18,7 @@ class MaskWorker:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "forefront-masks")
 
-    def start(self, chunks: Rows[ScheduledChunk]) -> Callable[[], Masks]:
+    def start(self, chunks: abc.Sequence[ScheduledChunk]) -> Callable[[], Masks]:
         """Begin the masks of the constrained sequences among `chunks` and their followers. The returned function waits
         for the result."""
         constrained = [

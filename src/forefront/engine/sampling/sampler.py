@@ -8,7 +8,7 @@ A draft is verified token by token: each row is sampled as it would be without t
 next row while the sampled token is the draft's. The output is therefore that of sampling without a draft.
 """
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import NamedTuple
 
 from forefront.engine.constraint import Mask
@@ -28,7 +28,7 @@ class SamplerInput(NamedTuple):
     sequence: Sequence
     row: int
     draft: tuple[int, ...] = ()
-    masks: Rows[Mask | None] = ()
+    masks: abc.Sequence[Mask | None] = ()
 
 
 class SamplerOutput(NamedTuple):
@@ -39,7 +39,7 @@ class SamplerOutput(NamedTuple):
     num_accepted: int
 
 
-def sample(inputs: Rows[SamplerInput], logits: Logits) -> list[SamplerOutput]:
+def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOutput]:
     """Sample the next tokens of each sequence: one, and one more for each accepted token of its draft.
 
     A sequence whose constraint fails gets none. One that can only continue with its end gets that as well.
@@ -83,7 +83,9 @@ def _take_uniforms(item: SamplerInput) -> list[float]:
     return [] if sequence.request.sampling.temperature == 0 else sequence.take_uniforms(_num_rows(item))
 
 
-def _sample_sequence(item: SamplerInput, candidates: Rows[int], uniforms: list[float], logits: Logits) -> SamplerOutput:
+def _sample_sequence(
+    item: SamplerInput, candidates: abc.Sequence[int], uniforms: list[float], logits: Logits
+) -> SamplerOutput:
     """`candidates`: the token of each row, or -1 where the whole row must be used."""
     sequence, tokens, num_accepted = item.sequence, list[Token](), 0
     # A sequence whose constraint failed while its masks were computed has no masks.

@@ -5,7 +5,7 @@ probabilities of those 64 are exact. Under a mask, the sum of the allowed probab
 bounds: those of the 64 alone, and those with everything else. A draw is decided if both bounds give the same token.
 """
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +41,7 @@ def likeliest_allowed(mask: Mask, row: int, logits: Logits) -> int:
     return int(tokens[place]) if allowed[place] else -1
 
 
-def draw_from_top(draws: Rows[Draw], logits: Logits) -> list[int]:
+def draw_from_top(draws: Sequence[Draw], logits: Logits) -> list[int]:
     """The token of each draw, or -1 where the top tokens do not decide it. Temperatures are positive."""
     if not draws:
         return []
@@ -65,7 +65,7 @@ def _allowed(mask: Mask, tokens: Ints) -> Flags:
     return allowed
 
 
-def _places(draws: Rows[Draw], top: Floats, log_sum: Floats, allowed: Flags, masked: Flags) -> Ints:
+def _places(draws: Sequence[Draw], top: Floats, log_sum: Floats, allowed: Flags, masked: Flags) -> Ints:
     """For each draw [n] the place of its token among the top ones, or -1.
 
     `top` [n, K] and `log_sum` [n]: as in `Logits`. `allowed` [n, K]: which top tokens the mask has. `masked` [n]: which

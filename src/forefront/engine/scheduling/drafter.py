@@ -1,6 +1,6 @@
 """Drafts: guesses at the next tokens of decoding sequences, verified in one step."""
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import NamedTuple, Protocol
 
 from forefront.engine.scheduling.running_set import RunningSet
@@ -18,7 +18,7 @@ class DraftRequest(NamedTuple):
 class Drafter(Protocol):
     """Proposes drafts. A wrong draft costs computation and changes no output."""
 
-    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """The likely next tokens of each sequence; empty for none. `price`: see `draft_cost`."""
 
     def verified(self, sequence: Sequence, length: int, accepted: int) -> None:

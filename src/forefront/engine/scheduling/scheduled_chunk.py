@@ -18,7 +18,8 @@ class ScheduledChunk(NamedTuple):
     @property
     def samples(self) -> bool:
         """Whether the chunk ends with the last known token, so that the next one can be sampled. Valid until then."""
-        return self.num_tokens == self.sequence.num_uncomputed_tokens
+        sequence = self.sequence
+        return sequence.num_computed_tokens + self.num_tokens == len(sequence.tokens)
 
 
 def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:

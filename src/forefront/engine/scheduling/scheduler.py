@@ -4,7 +4,7 @@ Tenants share the engine by weight. One tenant alone may use all of it. While se
 has a share of the decode slots, of the KV blocks and of the prompt tokens of a step (`fairness/shares.py`).
 """
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,7 +126,9 @@ class Scheduler:
         self._admission.admit()
         if preempted:
             decodes = [chunk for chunk in decodes if chunk.sequence not in preempted]
-        prefills = [sequence for sequence in self.running if not sequence.decoding]
+        prefills: list[Sequence] = []
+        if len(decodes) < len(self.running):
+            prefills = [sequence for sequence in self.running if not sequence.decoding]
         if prefills and self._serve_least():
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
@@ -186,7 +188,7 @@ class Scheduler:
             if sequence.decoding and self._running.grow(sequence)
         ]
 
-    def _draft_budget(self, decodes: Rows[ScheduledChunk], prefills: Rows[Sequence]) -> int:
+    def _draft_budget(self, decodes: abc.Sequence[ScheduledChunk], prefills: abc.Sequence[Sequence]) -> int:
         """Tokens of drafts: what fits into the step, and half of that while prompts wait for the rest."""
         if not self.step_budget.cost.measured:
             return self.limits.draft_tokens
@@ -194,7 +196,7 @@ class Scheduler:
         budget = self.step_budget.tokens_beside(size, size.decode_context / size.decodes)
         return min(budget // 2 if prefills else budget, self.limits.draft_tokens)
 
-    def _prefill(self, prefills: list[Sequence], decodes: Rows[ScheduledChunk]) -> list[ScheduledChunk]:
+    def _prefill(self, prefills: list[Sequence], decodes: abc.Sequence[ScheduledChunk]) -> list[ScheduledChunk]:
         """The chunks of prompts. The budget depends on the context that their tokens attend to, and that on the
         division of the budget: a first division gives the context for the second one."""
         if not prefills:
@@ -216,7 +218,7 @@ class Scheduler:
         self._shortened_last = shortened < whole
         return chunks
 
-    def _shortened(self, prefills: Rows[Sequence], budget: int) -> int:
+    def _shortened(self, prefills: abc.Sequence[Sequence], budget: int) -> int:
         """The budget of a step in which new, short prompts are computed beside longer ones: twice their tokens, so that
         their first tokens come soon. Every other step has the whole budget, for the longer ones."""
         if self._shortened_last or len(prefills) < 2 or not self.step_budget.cost.measured:

@@ -1,7 +1,7 @@
 """One continuation of one prompt: its tokens, its KV blocks and its sampling state."""
 
 import random
-from collections.abc import Sequence as Tokens
+from collections import abc
 
 from forefront.engine.constraint import MAX_ROLLBACK, Constraint, Mask
 from forefront.engine.errors import ConstraintError
@@ -126,12 +126,12 @@ class Sequence:
     @property
     def tokens_left(self) -> int:
         """Tokens that may still be sampled."""
-        return self.request.max_tokens - self.num_output_tokens
+        return self.request.max_tokens + self.num_prompt_tokens - len(self.tokens)
 
     @property
     def decoding(self) -> bool:
         """Whether one known token is left to compute, after others. Meaningful for a running sequence."""
-        return self.num_uncomputed_tokens == 1 and self.num_computed_tokens > 0
+        return len(self.tokens) == self.num_computed_tokens + 1 and self.num_computed_tokens > 0
 
     @property
     def token_counts(self) -> TokenCounts:
@@ -147,7 +147,7 @@ class Sequence:
             return False
         return self.constraint.ended
 
-    def masks(self, draft: Tokens[int] = ()) -> list[Mask | None]:
+    def masks(self, draft: abc.Sequence[int] = ()) -> list[Mask | None]:
         """The tokens allowed next, and after each further token of `draft` as far as the constraint accepts it; None
         where all are allowed. Empty after a failure. `append` takes back what it accepted of the draft in vain."""
         constraint = self.constraint
@@ -174,7 +174,7 @@ class Sequence:
             self._fail(error)
             return []
 
-    def forced_tokens(self) -> Tokens[int]:
+    def forced_tokens(self) -> abc.Sequence[int]:
         """See `Constraint.forced`; empty without a constraint."""
         if self.constraint is None or self.failure is not None or self._constraint_ahead:
             return ()

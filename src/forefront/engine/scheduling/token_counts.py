@@ -1,4 +1,4 @@
-"""The tokens of one sequence, counted as they come: what penalties depend on."""
+"""The token counts of one sequence, for penalties."""
 
 from collections.abc import Iterable
 

@@ -6,7 +6,7 @@ models have similar distributions, they draw the same tokens. Verification is th
 
 import logging
 import time
-from collections.abc import Sequence as Rows
+from collections import abc
 from itertools import accumulate
 from typing import Final, Protocol
 
@@ -43,7 +43,9 @@ class DraftRunner(Protocol):
     context_length: int
     vocabulary_size: int
 
-    def run(self, sequences: Rows[SequenceInput], rows: Rows[int], temperatures: Rows[float]) -> Logits: ...
+    def run(
+        self, sequences: abc.Sequence[SequenceInput], rows: abc.Sequence[int], temperatures: abc.Sequence[float]
+    ) -> Logits: ...
     def restart(self) -> None: ...
 
 
@@ -83,7 +85,7 @@ class DraftModelDrafter:
         self._pass_seconds = self._step_seconds = 0.0
         self._proposed_at: float | None = None
 
-    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """See `Drafter.propose`. A failure of the draft model ends its drafts of this step, not the step."""
         try:
             drafts = self._propose(requests, price)
@@ -118,7 +120,7 @@ class DraftModelDrafter:
         except Exception:
             log.exception("the draft model could not be restarted")
 
-    def _propose(self, requests: Rows[DraftRequest], price: float) -> list[list[int]]:
+    def _propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[list[int]]:
         drafts: list[list[int]] = [[] for _ in requests]
         ratio = self._pass_seconds / self._step_seconds if self._step_seconds else _USUAL_RATIO
         counts: dict[int, int] = {}
@@ -143,7 +145,7 @@ class DraftModelDrafter:
             reading.start, reading.draft = len(sequence.tokens), drafts[place]
         return drafts
 
-    def _read(self, sequences: Rows[Sequence], price: float) -> set[Sequence]:
+    def _read(self, sequences: abc.Sequence[Sequence], price: float) -> set[Sequence]:
         """Read on in sequences that lack many tokens, within `_READ` tokens together. Those that lack few are returned:
         their next pass reads the rest. `price` is that of one token."""
         left, inputs, ready = _READ, list[SequenceInput](), set[Sequence]()
@@ -165,7 +167,7 @@ class DraftModelDrafter:
             self._model.run(inputs, [0], [1.0])
         return ready
 
-    def _next_tokens(self, sequences: Rows[Sequence], drafts: Rows[list[int]]) -> list[int]:
+    def _next_tokens(self, sequences: abc.Sequence[Sequence], drafts: abc.Sequence[list[int]]) -> list[int]:
         """The next draft token of each sequence: one pass."""
         begin = time.perf_counter()
         inputs = [
@@ -189,7 +191,7 @@ class DraftModelDrafter:
         self._pass_seconds = _average(self._pass_seconds, time.perf_counter() - begin)
         return tokens
 
-    def _input(self, sequence: Sequence, reading: _Reading, end: int, draft: Rows[int] = ()) -> SequenceInput:
+    def _input(self, sequence: Sequence, reading: _Reading, end: int, draft: abc.Sequence[int] = ()) -> SequenceInput:
         """The unread tokens of the sequence and its draft up to `end`, which are read then. Models of one family may
         have unused tokens of different number: an unknown token is replaced."""
         start, known = reading.num_computed, len(sequence.tokens)

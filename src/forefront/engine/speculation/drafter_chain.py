@@ -1,6 +1,6 @@
 """Several sources of drafts, in order of preference."""
 
-from collections.abc import Sequence as Rows
+from collections import abc
 
 from forefront.engine.scheduling.drafter import Drafter, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
@@ -13,15 +13,15 @@ class DrafterChain:
     (`SamplingParams`) get no drafts.
     """
 
-    def __init__(self, drafters: Rows[Drafter], *, exact: bool = True) -> None:
+    def __init__(self, drafters: abc.Sequence[Drafter], *, exact: bool = True) -> None:
         self._drafters = drafters
         self._exact = exact
         self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
 
-    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """See `Drafter.propose`."""
         self._sources.clear()
-        drafts: list[Rows[int]] = [()] * len(requests)
+        drafts: list[abc.Sequence[int]] = [()] * len(requests)
         missing = [
             place
             for place, request in enumerate(requests)

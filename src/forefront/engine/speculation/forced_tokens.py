@@ -1,6 +1,6 @@
 """Drafts of tokens that a grammar forces, such as the names of the properties of a JSON object."""
 
-from collections.abc import Sequence as Rows
+from collections import abc
 from typing import Final
 
 from forefront.engine.scheduling.drafter import DraftRequest
@@ -17,7 +17,7 @@ class ForcedTokensDrafter:
     def __init__(self) -> None:
         self._lengths: dict[Sequence, DraftLength] = {}
 
-    def propose(self, requests: Rows[DraftRequest], price: float) -> list[Rows[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """See `Drafter.propose`."""
         return [() if request.sequence.constraint is None else self._draft(request, price) for request in requests]
 
@@ -29,7 +29,7 @@ class ForcedTokensDrafter:
         """See `Drafter.forget`."""
         self._lengths.pop(sequence, None)
 
-    def _draft(self, request: DraftRequest, price: float) -> Rows[int]:
+    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
         forced = request.sequence.forced_tokens()
         if not forced:
             return ()

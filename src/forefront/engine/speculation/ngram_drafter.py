@@ -4,7 +4,7 @@ A sequence follows an earlier occurrence of its last tokens. As long as the outp
 occurrence stays the source of its drafts; after the first deviation it is looked up anew.
 """
 
-from collections.abc import Sequence as Tokens
+from collections import abc
 
 from forefront.engine.scheduling.drafter import DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
@@ -25,7 +25,7 @@ class NgramDrafter:
         self._repetitions: dict[Sequence, _Repetition] = {}
         self._outputs = OutputsByTenant()
 
-    def propose(self, requests: Tokens[DraftRequest], price: float) -> list[Tokens[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """See `Drafter.propose`."""
         return [self._draft(request, price) for request in requests]
 
@@ -38,7 +38,7 @@ class NgramDrafter:
         if self._repetitions.pop(sequence, None) is not None:
             self._outputs.add(sequence.request.tenant.name, sequence.tokens[sequence.num_prompt_tokens :])
 
-    def _draft(self, request: DraftRequest, price: float) -> Tokens[int]:
+    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
         repetition = self._repetition_of(request.sequence)
         return repetition.draft(price, request.max_tokens) if repetition.match >= self._shortest else ()
 
@@ -83,7 +83,7 @@ class _Repetition:
         if not self.match:
             self._source = None
 
-    def draft(self, price: float, most: int) -> Tokens[int]:
+    def draft(self, price: float, most: int) -> abc.Sequence[int]:
         """The next tokens of the source, as many as are worth their price."""
         source = self._source
         if source is None:

@@ -1,7 +1,7 @@
 """A hash index of the n-grams of a text: where the end of a sequence has occurred before."""
 
 from array import array
-from collections.abc import Sequence as Tokens
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +27,7 @@ class NgramIndex:
 
     __slots__ = ("_mask", "_table", "text")
 
-    def __init__(self, text: Tokens[int] = ()) -> None:
+    def __init__(self, text: Sequence[int] = ()) -> None:
         self.text = array("i")
         self._table = array("i")  # by hash, the position behind an n-gram; 0 for none
         self._mask = -1
@@ -36,7 +36,7 @@ class NgramIndex:
     def __len__(self) -> int:
         return len(self.text)
 
-    def extend(self, tokens: Tokens[int]) -> None:
+    def extend(self, tokens: Sequence[int]) -> None:
         """Append tokens."""
         begin = len(self.text)
         self.text.extend(tokens)
@@ -49,7 +49,7 @@ class NgramIndex:
             for place in range(max(begin, NGRAM), len(text)):
                 table[_hash(text[place - 2], text[place - 1]) & mask] = place
 
-    def find(self, context: Tokens[int]) -> tuple[int, int]:
+    def find(self, context: Sequence[int]) -> tuple[int, int]:
         """The position in the text behind the latest occurrence of the last `NGRAM` tokens of `context`, and how many
         tokens match there, `MAX_MATCH` at most; (0, 0) if there is none."""
         if len(context) < NGRAM or len(self.text) <= NGRAM:

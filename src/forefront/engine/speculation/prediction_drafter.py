@@ -4,7 +4,7 @@ The output is followed along the prediction. Where it deviates, the place at whi
 tokens: two of them close behind the deviation, or six anywhere in the prediction.
 """
 
-from collections.abc import Sequence as Tokens
+from collections import abc
 from typing import Final
 
 from forefront.engine.scheduling.drafter import DraftRequest
@@ -26,7 +26,7 @@ class PredictionDrafter:
     def __init__(self) -> None:
         self._predictions: dict[Sequence, _Prediction] = {}
 
-    def propose(self, requests: Tokens[DraftRequest], price: float) -> list[Tokens[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
         """See `Drafter.propose`."""
         return [self._draft(request, price) if request.sequence.request.prediction else () for request in requests]
 
@@ -40,7 +40,7 @@ class PredictionDrafter:
         """See `Drafter.forget`."""
         self._predictions.pop(sequence, None)
 
-    def _draft(self, request: DraftRequest, price: float) -> Tokens[int]:
+    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
         sequence = request.sequence
         prediction = self._predictions.get(sequence)
         if prediction is None:
@@ -80,7 +80,7 @@ class _Prediction:
         if self._following:
             self._place = place
 
-    def draft(self, price: float, most: int) -> Tokens[int]:
+    def draft(self, price: float, most: int) -> abc.Sequence[int]:
         """The next tokens of the prediction, as many as are worth their price."""
         if not self._following:
             return ()
@@ -90,7 +90,7 @@ class _Prediction:
     def _next(self) -> int | None:
         return self._index.text[self._place] if self._place < len(self._index) else None
 
-    def _find(self, output: Tokens[int]) -> int:
+    def _find(self, output: abc.Sequence[int]) -> int:
         """The place behind the last tokens of `output`; 0 if there is none."""
         if len(output) < NGRAM:
             return 0

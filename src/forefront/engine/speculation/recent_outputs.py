@@ -1,7 +1,7 @@
 """The recent outputs of each tenant, as a source of drafts for its next ones."""
 
 from collections import OrderedDict
-from collections.abc import Sequence as Tokens
+from collections.abc import Sequence
 from typing import Final
 
 from forefront.engine.speculation.ngram_index import NgramIndex
@@ -22,14 +22,14 @@ class RecentOutputs:
     def __init__(self) -> None:
         self._newer, self._older = NgramIndex(), NgramIndex()
 
-    def add(self, output: Tokens[int]) -> None:
+    def add(self, output: Sequence[int]) -> None:
         """Add an output, or the end of a long one."""
         output = output[1 - _INDEXED :]
         if len(self._newer) + len(output) >= _INDEXED:
             self._older, self._newer = self._newer, NgramIndex()
         self._newer.extend([*output, SEPARATOR])
 
-    def find(self, context: Tokens[int]) -> tuple[NgramIndex, int, int]:
+    def find(self, context: Sequence[int]) -> tuple[NgramIndex, int, int]:
         """The index with the longest match for the end of `context`, and the result of `NgramIndex.find` in it."""
         newer, older = self._newer.find(context), self._older.find(context)
         return (self._newer, *newer) if newer[1] >= older[1] else (self._older, *older)
@@ -48,7 +48,7 @@ class OutputsByTenant:
         """The recent outputs of a tenant."""
         return self._tenants.get(tenant)
 
-    def add(self, tenant: str, output: Tokens[int]) -> None:
+    def add(self, tenant: str, output: Sequence[int]) -> None:
         """Add an output. The tenant whose last output is oldest makes room for a new tenant."""
         if len(output) < _SHORTEST:
             return

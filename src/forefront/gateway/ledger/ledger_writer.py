@@ -1,4 +1,4 @@
-"""The thread that writes the ledger. What arrives during one commit is the batch of the next.
+"""The thread that writes the ledger. Rows that arrive during a commit are the next batch.
 
 When the database fails, settlements are kept and retried until it works. Their callers get an error after a few
 seconds, pending reservations at once.

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.tables import completions, daily_usage, monthly_usage
-from forefront.wire.admin.records import Status
+from forefront.wire.admin.records import CompletionStatus
 
 _DAY = 86_400
 _SUMS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost_nanos")
@@ -40,7 +40,7 @@ class LedgerRow(msgspec.Struct):
     key_id: str
     project: str
     model: str
-    status: Status
+    status: CompletionStatus
     finish_reason: str | None
     input_tokens: int
     cached_tokens: int

@@ -1,4 +1,4 @@
-"""The queue from the event loop to the ledger thread, which takes everything that waits as one batch."""
+"""The queue from the event loop to the ledger thread, which takes all waiting rows as one batch."""
 
 import asyncio
 import queue

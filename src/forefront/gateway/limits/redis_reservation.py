@@ -195,7 +195,7 @@ class RedisReservation:
 
 def unavailable() -> RequestError:
     """The error of a request whose limits cannot be counted."""
-    text = "The server cannot count this key's limits at the moment, so it takes no requests of it; try again."
+    text = "The server cannot count this key's limits at the moment, so it accepts no requests of it; try again."
     return RequestError("store_unavailable", text)
 
 

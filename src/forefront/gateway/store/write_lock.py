@@ -1,4 +1,4 @@
-"""The turns of this process's threads that write to one SQLite file."""
+"""The write lock of this process's threads on one SQLite file, granted in turn."""
 
 import threading
 from collections import deque

@@ -1,4 +1,4 @@
-"""Llama and the models that compute as it does."""
+"""Llama, and models with the same computation."""
 
 from forefront.graph.decoder import Decoder
 

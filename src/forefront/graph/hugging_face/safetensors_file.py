@@ -66,7 +66,9 @@ def read_tensors(directory: Path, paths: list[Path]) -> tuple[dict[str, Tensor],
     if (directory / INDEX).is_file():
         for name, file in _weight_map(directory).items():
             if name not in tensors:
-                raise ModelFileError(f"{INDEX}: it has the tensor {name[:80]!r} in {file[:80]!r}, which has none such")
+                raise ModelFileError(
+                    f"{INDEX}: it places the tensor {name[:80]!r} in {file[:80]!r}, which does not contain it"
+                )
     return tensors, maps
 
 

@@ -1,4 +1,4 @@
-"""The backend of a model in llama.cpp: the local backend, less what llama.cpp does not report."""
+"""The backend of a model in llama.cpp: the local backend without the figures that llama.cpp does not report."""
 
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.chat.local.preparation import RequestPreparer

@@ -1,4 +1,4 @@
-"""The slots of llama.cpp's server: who runs where, and what each slot's part of the KV cache holds."""
+"""The slots of llama.cpp's server: the generation in each slot, and the prefix in its part of the KV cache."""
 
 import asyncio
 from collections import deque

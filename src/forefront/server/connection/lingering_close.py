@@ -1,4 +1,4 @@
-"""Closing a connection in stages, so that its last response is not lost (RFC 9112, 9.6).
+"""Closing a connection in stages, which preserves its last response (RFC 9112, 9.6).
 
 Data that arrives at a closed socket resets the connection, and a reset destroys what the client has not read yet.
 """

@@ -19,7 +19,7 @@ class ClientConnection(Protocol):
         """Call `callback` once the client disconnects; soon if it has already."""
 
     def unwatch(self, callback: Callable[[], None]) -> None:
-        """Call `callback` no more."""
+        """Remove `callback`."""
 
 
 async def while_connected(scope: Scope, receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:

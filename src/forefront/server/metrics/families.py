@@ -15,8 +15,8 @@ from forefront.gateway.ledger.pricing import from_nanos
 from forefront.observability.histogram import Histogram
 from forefront.observability.server_metrics import ModelMetrics, ServerMetrics
 from forefront.server.http.body_memory import BodyMemory
-from forefront.wire.completions.response import ModelState
 from forefront.wire.errors import ERRORS
+from forefront.wire.models import ModelState
 
 PREFIX: Final = "forefront_"
 _CIRCUIT_STATES: Final = ("closed", "open", "half_open")
@@ -227,7 +227,9 @@ def _server_families(sources: MetricSources) -> Iterator[Metric]:
     for code in ERRORS:
         errors.add_metric([code], metrics.errors[code])
     yield errors
-    responses = _counter("http_requests", "HTTP requests; status 0: the client left.", "method", "route", "status")
+    responses = _counter(
+        "http_requests", "HTTP requests; status 0: the client disconnected.", "method", "route", "status"
+    )
     for (method, route, status), count in metrics.responses.items():
         responses.add_metric([method, route, str(status)], count)
     yield responses

@@ -75,7 +75,7 @@ class KeyAuthenticator:
             )
         principal = await self._keys.find(key)
         if principal is None:
-            raise RequestError("invalid_api_key", "This API key is not known here.")
+            raise RequestError("invalid_api_key", "This API key is unknown.")
         return principal
 
 

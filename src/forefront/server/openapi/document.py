@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from forefront.server.openapi.operation import Operation
-from forefront.server.openapi.operations import OPERATIONS
+from forefront.server.openapi.operations.all_operations import OPERATIONS
 from forefront.server.openapi.schemas import Schema, components, schema_of
 from forefront.wire.completions.request import Sampling
 from forefront.wire.errors import ErrorBody

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from forefront.wire.errors import ERRORS, ErrorBody
 
@@ -35,6 +36,11 @@ LIMITS = (
     "shutting_down",
     *STORE,
 )
+TOKENS = (*PROMPT, "rate_limit_exceeded", "shutting_down", *STORE)
+QUERY = ("invalid_type", "invalid_value", "unknown_parameter")
+NOT_FOUND = ("not_found", "unknown_url")
+
+PathId = Annotated[str, Meta(min_length=1)]
 
 
 def _status(code: str) -> int:

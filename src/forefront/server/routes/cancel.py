@@ -19,7 +19,7 @@ def make_cancel(service: CompletionService) -> Callable[[Request], Awaitable[Res
     async def cancel(request: Request) -> Response:
         project, completion_id = request_context(request.scope).principal.project.name, path_id(request)
         if not service.cancel(project, completion_id):
-            raise RequestError("not_found", "No completion of that id is running.")
+            raise RequestError("not_found", "No completion with that id is running.")
         return Response(msgspec.json.encode(CancelledCompletion(id=completion_id)), media_type="application/json")
 
     return cancel

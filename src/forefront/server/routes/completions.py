@@ -97,7 +97,7 @@ class CompletionService:
         except RequestError as error:
             rename_fields(error, parsed.field_name)
             raise
-        model, others = found.use(), fallbacks_of(self._catalog, found, principal.key.models)
+        model, others = ModelUse(found), fallbacks_of(self._catalog, found, principal.key.models)
         headers = ignored_header(parsed.ignored)
         encoder = make_encoder(parsed, model, ResponseMemory(context.memory.grow))
         if _prompt_log.isEnabledFor(logging.INFO):

@@ -82,7 +82,7 @@ class EmbeddingsEndpoint(Generic[R]):
         if parsed is None:
             return
         principal = request_context(scope).principal
-        model = find_model(self._catalog, principal, parsed.request.model).use()
+        model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
         name = new_id(self._api.prefix, time.time())
         with self._gateway.admit(principal, model.name, name) as lease, model:
             sending = self._answer(parsed, model, request_context(scope), lease, name)

@@ -1,4 +1,4 @@
-"""The models of a request: the requested one, and those that answer in its place while it fails."""
+"""The models of a request: the requested one, and its fallbacks."""
 
 import logging
 from collections.abc import Collection, Iterator

@@ -11,9 +11,9 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.gateway.keys.principal import Principal
 from forefront.server.http.headers import header
 from forefront.server.http.request_context import request_context
-from forefront.wire.completions.response import ModelList
 from forefront.wire.errors import RequestError
 from forefront.wire.messages.models import ModelInfo, model_page
+from forefront.wire.models import ModelList
 
 Handler = Callable[[Request], Awaitable[Response]]
 

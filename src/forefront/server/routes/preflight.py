@@ -40,8 +40,8 @@ CHAT_PREFLIGHT: Final = PreflightApi(parse_chat_request, lambda preflight: prefl
 class PreflightEndpoint:
     """The endpoint, as an ASGI application: it ends when the client disconnects.
 
-    A preflight costs nothing and is in no ledger. It counts as a request of its key and project while it runs and for
-    the minute after, since it takes the work of preparing one.
+    A preflight is free and has no row in the ledger. It counts as a request of its key and project while it runs and
+    for the minute after, since it takes the work of preparing one.
     """
 
     def __init__(self, api: PreflightApi, catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
@@ -57,7 +57,7 @@ class PreflightEndpoint:
 
     async def _answer(self, parsed: ParsedRequest[ChatRequest], principal: Principal, send: Send) -> None:
         with renamed_fields(parsed.field_name):
-            model = find_model(self._catalog, principal, parsed.request.model).use()
+            model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
             with self._gateway.admit(principal, model.name, "") as lease, model:
                 await lease.count()
                 await model.wait()

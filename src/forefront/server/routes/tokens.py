@@ -73,7 +73,7 @@ _SMALL: Final = 2**16
 class TokensEndpoint(Generic[R]):
     """The endpoint, as an ASGI application: it ends when the client disconnects.
 
-    A call costs nothing and is in no ledger. It counts as a request of its key and project, like a preflight.
+    A call is free and has no row in the ledger. It counts as a request of its key and project, like a preflight.
     """
 
     def __init__(self, api: TokenApi[R], catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> None:
@@ -89,7 +89,7 @@ class TokensEndpoint(Generic[R]):
 
     async def _answer(self, parsed: ParsedRequest[R], context: RequestContext, send: Send) -> None:
         principal = context.principal
-        model = find_model(self._catalog, principal, parsed.request.model).use()
+        model = ModelUse(find_model(self._catalog, principal, parsed.request.model))
         with self._gateway.admit(principal, model.name, "") as lease, model:
             await lease.count()
             await model.wait()

@@ -21,7 +21,7 @@ def make_completion_usage(usage: UsageReports) -> Callable[[Request], Awaitable[
         principal = request_context(request.scope).principal
         row = await store_calls(lambda: usage.completion(path_id(request)), principal.tenant)
         if row is None or (row.project != principal.project.name and "admin" not in principal.key.scopes):
-            raise RequestError("not_found", "There is no completion of that id in the ledger.")
+            raise RequestError("not_found", "There is no completion with that id in the ledger.")
         return Response(msgspec.json.encode(row), media_type="application/json")
 
     return completion_usage

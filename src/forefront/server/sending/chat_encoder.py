@@ -85,7 +85,7 @@ class ChatCompletionEncoder(ChunkEncoder):
                 logprobs = None if event.logprobs is None else ChoiceLogprobs(content=event.logprobs)
                 return [self._chunk(event.index, ChoiceDelta(content=event.text), logprobs)]
             case Started():
-                # The role comes first and by itself, for every choice.
+                # The role comes first, in a chunk of its own, for every choice.
                 opening = OpeningDelta(role="assistant", content="")
                 return [self._chunk(index, opening) for index in range(self._count)]
             case ReasoningDelta():

@@ -1,4 +1,4 @@
-"""A gap between the events of a stream, for clients that take each network read for one event.
+"""Spacing of a stream's events, for clients that parse each network read as one event.
 
 The published Node client of 2024 does, and loses the second of two events that arrive together. Its `user-agent` is
 that of the bare `fetch` of Node, so all such programs get at most 200 events a second, and lose none.

@@ -1,4 +1,4 @@
-"""Events in batches, with a sign of life when none has come for a while, since proxies close idle connections."""
+"""Events in batches, and keep-alive comments on idle streams, because proxies close idle connections."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""The memory of an answer that is collected before it is sent, counted as its request's."""
+"""The memory of a collected response, counted for its request."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final

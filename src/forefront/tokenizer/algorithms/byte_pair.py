@@ -1,4 +1,4 @@
-"""Byte pair encoding by a list of merges, as GPT-2 has it, and most models since."""
+"""Byte pair encoding by a list of merges, as in GPT-2 and most later models."""
 
 import re
 from collections.abc import Sequence

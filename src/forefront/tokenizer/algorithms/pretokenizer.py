@@ -1,4 +1,4 @@
-r"""How a text is cut into words before byte pair encoding: one rule for each name of `tokenizer.ggml.pre`.
+r"""Rules that split a text into words before byte pair encoding, one for each name of `tokenizer.ggml.pre`.
 
 Merges never reach over these cuts, so other cuts mean other tokens than the model was trained on. The rules are those
 of llama.cpp (`src/llama-vocab.cpp`), on which the makers of GGUF files agree; where they differ from the published

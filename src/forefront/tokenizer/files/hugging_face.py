@@ -54,7 +54,7 @@ def pipeline_tokenizer(directory: Path, pipeline: Pipeline, defaults: Mapping[st
     added = {token: text for token, text in pipeline.get_added_tokens_decoder().items() if text.content}
     layout = _layout(pipeline)
     if not layout.symbols and layout.merges:
-        # What the file has splits nothing: its spaces are U+2581 by then.
+        # The file's own splitting has no effect: its spaces are U+2581 by then.
         steps = [step for step in (pipeline.pre_tokenizer,) if step is not None]
         pipeline.pre_tokenizer = pre_tokenizers.Sequence([*steps, *space_split(texts)])
     encoder = TextEncoder(

@@ -1,4 +1,4 @@
-"""The merges of a large vocabulary in a file: to compute them takes a second, to read them a tenth of it."""
+"""A cache file for the merges of a large vocabulary: computing them takes a second, reading them a tenth of that."""
 
 import os
 import tempfile

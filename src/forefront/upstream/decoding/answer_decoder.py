@@ -341,7 +341,7 @@ def _read_chunk(data: bytes) -> UpstreamChunk:
     try:
         return decode_chunk(data)
     except ValueError as error:
-        raise MalformedAnswerError(f"it sends what is no chunk: {error}") from None
+        raise MalformedAnswerError(f"it sends an invalid chunk: {error}") from None
 
 
 def _function(delta: CallDelta) -> tuple[str, str, bool]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from forefront.wire.admin.records import Budget, Limits, Period, Status
+from forefront.wire.admin.records import Budget, CompletionStatus, Limits, Period
 from forefront.wire.record import Record
 
 HistoryRange = Literal["hour", "day", "month"]
@@ -64,7 +64,7 @@ class EndedRequest(Record, kw_only=True):
     key: str
     project: str
     model: str
-    status: Status
+    status: CompletionStatus
     finish_reason: str | None
     error: str | None
     ledger: bool

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.completions.response import ModelState
+from forefront.wire.models import ModelState
 from forefront.wire.record import Record
 
 Scope = Literal["chat", "models", "admin", "metrics"]
 Period = Literal["day", "month", "ever"]
-Status = Literal["completed", "aborted", "failed"]
+CompletionStatus = Literal["completed", "aborted", "failed"]
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 TokenNumber = Annotated[int, Meta(ge=1, le=2**53)]
@@ -123,7 +123,7 @@ class CompletionUsage(Record, kw_only=True):
     key: str
     project: str
     model: str
-    status: Status
+    status: CompletionStatus
     finish_reason: str | None
     input_tokens: int
     cached_tokens: int

@@ -118,7 +118,7 @@ def _response_format(value: Fields) -> Fields:
     if kind == "text":
         for name in ("schema", "json_schema", "value", "grammar", "regex"):
             if value.get(name) is not None:
-                text = f"`response_format.{name}` does not go with the type `text`."
+                text = f"`response_format.{name}` cannot be combined with the type `text`."
                 raise RequestError("invalid_value", text, param=f"response_format.{name}")
     if kind in ("json_object", "json_schema") and schema is not None:
         if value.get("json_schema") is not None:

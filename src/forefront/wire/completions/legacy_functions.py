@@ -24,7 +24,7 @@ def resolve_functions(request: ChatRequest) -> ChatRequest:
         return request
     for name in ("tools", "tool_choice"):
         if getattr(request, name) is not None:
-            _refuse(f"`functions` is the older form of `tools`: it does not go with `{name}`.", name)
+            _refuse(f"`functions` is the older form of `tools`: it cannot be combined with `{name}`.", name)
     tools = [Tool(type="function", function=function) for function in request.functions]
     choice = _tool_choice(request)
     return msgspec.structs.replace(request, tools=tools, tool_choice=choice, parallel_tool_calls=False)

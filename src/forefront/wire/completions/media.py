@@ -1,4 +1,4 @@
-"""Rules for parts of messages other than text: images, sound, files."""
+"""Rules for parts of messages other than text: images, audio, files."""
 
 import ipaddress
 import re

@@ -112,7 +112,9 @@ def check_sampled_request(request: SampledRequest) -> None:
         text = f"`{forms[0]}` and `{forms[1]}` both set the form of the answer: send one of them."
         raise RequestError("invalid_value", text, param=forms[1])
     if request.ignore_eos and (forms or getattr(request, "tools", None) or getattr(request, "functions", None)):
-        text = f"`ignore_eos` does not go with `{forms[0] if forms else 'tools'}`: the answer ends where its form does."
+        text = (
+            f"`ignore_eos` cannot be combined with `{forms[0] if forms else 'tools'}`: the answer ends with its format."
+        )
         raise RequestError("invalid_value", text, param="ignore_eos")
 
 

@@ -28,24 +28,24 @@ class FieldTables:
     advice: frozenset[str]
 
 
-_NO_SAMPLER: Final = "this sampler does not exist here"
+_NO_SAMPLER: Final = "this sampler is not supported"
 _NO_SEARCH: Final = "tokens are sampled, not searched for"
 _TEMPLATE: Final = "the server's own chat template is used"
 # Fields of the OpenAI API.
 _OF_BOTH: Final = {"store": Refusal("nothing is stored here", (False,))}
 _OF_CHAT: Final = {
-    "audio": Refusal("the models here write text alone"),
-    "modalities": Refusal("the models here write text alone", (["text"],)),
+    "audio": Refusal("models generate text only"),
+    "modalities": Refusal("models generate text only", (["text"],)),
     "web_search_options": Refusal("nothing is searched here"),
 }
 _OF_TEXT: Final = {
-    "suffix": Refusal("the models here write on, not in between", ("",)),
+    "suffix": Refusal("infilling is not supported", ("",)),
     "best_of": Refusal("every choice is returned; use `n`", (1,)),
 }
 REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ChatRequest: _OF_BOTH | _OF_CHAT,
     CompletionRequest: _OF_BOTH | _OF_TEXT,
-    Message: {"audio": Refusal("the models here read text alone")},
+    Message: {"audio": Refusal("models read text only")},
 }
 # Fields of other engines.
 ENGINES: Final = {
@@ -90,9 +90,9 @@ ENGINES: Final = {
     "banned_tokens": Refusal("use `logit_bias`", ([], "")),
     "allowed_token_ids": Refusal("use `logit_bias` or `grammar`", ()),
     "custom_token_bans": Refusal("use `logit_bias`", ("", [])),
-    "logits_processors": Refusal("no code of a client runs here", ([],)),
-    "custom_logit_processor": Refusal("no code of a client runs here", ()),
-    "custom_params": Refusal("no code of a client runs here", ({},)),
+    "logits_processors": Refusal("client code is not executed", ([],)),
+    "custom_logit_processor": Refusal("client code is not executed", ()),
+    "custom_params": Refusal("client code is not executed", ({},)),
     "guided_whitespace_pattern": Refusal("white space in JSON is that of `json.dumps`", ()),
     "grammar_lazy": Refusal("a grammar binds the whole answer", (False,)),
     "grammar_triggers": Refusal("a grammar binds the whole answer", ([],)),
@@ -119,8 +119,8 @@ ENGINES: Final = {
     "return_tokens": Refusal("tokens are named by their text", (False,)),
     "return_hidden_states": Refusal("no hidden states are returned", (False,)),
     "prompt_embeds": Refusal("prompts are texts or tokens", ()),
-    "image_data": Refusal("the models here read text alone", ([],)),
-    "images": Refusal("the models here read text alone", ([],)),
+    "image_data": Refusal("models read text only", ([],)),
+    "images": Refusal("models read text only", ([],)),
     # Bodies of other APIs.
     "sampling_params": Refusal("send its members as fields of the request"),
     "parameters": Refusal("send its members as fields of the request"),
@@ -150,7 +150,7 @@ _ENGINES_CHAT: Final = {
     "add_special_tokens": Refusal("the chat template has the special tokens", (False,)),
     "include_reasoning": Refusal("reasoning is always in the answer", (True,)),
     "separate_reasoning": Refusal("reasoning is always apart from the content", (True,)),
-    "stream_reasoning": Refusal("reasoning is streamed as it comes", (True,)),
+    "stream_reasoning": Refusal("reasoning is always streamed", (True,)),
     "reasoning_format": Refusal("reasoning is in `reasoning_content`", ("auto", "deepseek", "parsed")),
     "reasoning_budget": Refusal("use `reasoning_effort`", (-1,)),
     "thinking_budget": Refusal("use `reasoning_effort`", (-1,)),

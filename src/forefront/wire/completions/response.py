@@ -1,4 +1,4 @@
-"""Responses: completions, stream chunks, preflights, models.
+"""Responses: completions, stream chunks, preflights.
 
 A superset of two shapes, so that clients written for either read it: the documented one (`message` at the top,
 `usage.input_tokens`, `usage.output_tokens`) and the field's (`id`, `object`, `choices[].finish_reason`,
@@ -266,34 +266,6 @@ class Preflight(Record, kw_only=True):
     excess: int
     ahead: int
     wait_seconds: float
-
-
-ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
-
-
-class Model(Record, kw_only=True):
-    """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
-    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
-    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded. `capabilities`: what
-    it reads beside text (`images`, `audio`, `files`)."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str
-    context_length: int | None = None
-    max_model_len: int | None = None
-    root: str | None = None
-    state: ModelState | None = None
-    size: int | None = None
-    capabilities: tuple[str, ...] = ()
-
-
-class ModelList(Record, kw_only=True):
-    """Every model that is served."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]
 
 
 class Health(Record, kw_only=True):

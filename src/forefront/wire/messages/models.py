@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
-from forefront.wire.completions.response import Model
 from forefront.wire.errors import RequestError
+from forefront.wire.models import Model
 from forefront.wire.record import Record, TaggedRecord
 
 _MOST = 1000

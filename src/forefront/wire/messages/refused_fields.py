@@ -31,7 +31,7 @@ _OWN: Final = {
     "functions": Refusal(f"{_CHAT} `tools`"),
     "function_call": Refusal(f"{_CHAT} `tool_choice`"),
 }
-_TOOLSET: Final = {"toolset_name": Refusal("there are no toolsets here")}
+_TOOLSET: Final = {"toolset_name": Refusal("toolsets are not supported")}
 _KNOWN: Final = frozenset(MessagesRequest.__struct_fields__)
 REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     MessagesRequest: _OWN,

@@ -1,4 +1,4 @@
-"""Reads JSON from clients: strictly first, then once more with two departures, else an error with line and column.
+"""Reads JSON from clients: strictly first, then with two tolerances, else an error with line and column.
 
 A byte order mark at the beginning is ignored, as RFC 8259 allows. Two departures from JSON are accepted, after strict
 reading has failed: a comma before a closing bracket, which the documented cURL example has, and a lone surrogate (half

@@ -19,14 +19,14 @@ from forefront.wire.responses.tools import CustomTool, FunctionTool
 
 _CHAT: Final = "this is a field of `POST /v1/chat/completions`; use"
 _OWN: Final = {
-    "prompt": Refusal("no prompt templates are stored here; use `input` and `instructions`"),
+    "prompt": Refusal("prompt templates are not stored; use `input` and `instructions`"),
     "moderation": Refusal("nothing is moderated here"),
     "context_management": Refusal("the input is never changed", ([],)),
     "background_options": Refusal("background responses have no other options"),
-    "access_programs": Refusal("there are no such programs here"),
+    "access_programs": Refusal("access programs are not supported"),
     "image": Refusal("images are parts of `input`"),
-    "audio": Refusal("the models here write text alone"),
-    "modalities": Refusal("the models here write text alone", (["text"],)),
+    "audio": Refusal("models generate text only"),
+    "modalities": Refusal("models generate text only", (["text"],)),
     "n": Refusal("there is one response to a request", (1,)),
     "messages": Refusal(f"{_CHAT} `input`"),
     "max_tokens": Refusal(f"{_CHAT} `max_output_tokens`"),
@@ -49,9 +49,9 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     ResponseStreamOptions: {"include_obfuscation": Refusal("events are not padded", (False,))},
     FunctionTool: _OF_TOOLS,
     CustomTool: _OF_TOOLS,
-    InputImage: {"file_id": Refusal("no images are stored here; send `image_url`")},
+    InputImage: {"file_id": Refusal("images are not stored; send `image_url`")},
     InputFilePart: {
-        "file_url": Refusal("no files are fetched here; send `file_data`"),
+        "file_url": Refusal("files are not fetched; send `file_data`"),
         "detail": Refusal("files are passed on as they are", ("auto",)),
     },
 }

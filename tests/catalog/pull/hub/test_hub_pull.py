@@ -147,7 +147,7 @@ def test_a_server_that_only_fails_is_given_up(hub: Hub, tmp_path: Path, monkeypa
 
 def test_a_wrong_checksum_is_refused_and_deleted(hub: Hub, tmp_path: Path) -> None:
     hub.content = bytes(len(CONTENT))
-    assert "what came has another checksum than it should have" in refusal(hub, tmp_path)
+    assert "the downloaded file has another checksum than expected" in refusal(hub, tmp_path)
     assert sum(path.stat().st_size for path in blobs(tmp_path)) == 0
     hub.content = None
     assert puller(hub, tmp_path).pull(REFERENCE).path.read_bytes() == CONTENT
@@ -288,7 +288,7 @@ def test_a_new_revision_replaces_the_old_one(hub: Hub, tmp_path: Path) -> None:
         (HubReference(NAME, "Q2_K"), None, "it has no file or quantisation Q2_K; there are hf:owner/model:Q8_0"),
     ],
 )
-def test_an_unavailable_file_is_one_sentence(
+def test_an_unavailable_file_gives_a_short_error(
     hub: Hub, tmp_path: Path, reference: HubReference, token: str | None, message: str
 ) -> None:
     hub.repositories["owner/private"] = Repository(FILES, token="right", private=True)
@@ -300,12 +300,12 @@ def test_an_unavailable_file_is_one_sentence(
     assert not list(puller(hub, tmp_path).records)
 
 
-def test_a_hub_that_fails_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_a_hub_that_fails_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     hub.statuses = [500]
     assert refusal(hub, tmp_path).endswith("the hub answers with status 500")
     text = refusal(hub, tmp_path, endpoint="http://127.0.0.1:9")
     assert "the hub at 127.0.0.1:9 cannot be reached" in text
-    assert text.endswith("HF_HUB_OFFLINE=1 uses what has been pulled before")
+    assert text.endswith("HF_HUB_OFFLINE=1 uses models that were pulled before")
 
 
 def test_a_redirect_without_encryption_is_refused(hub: Hub, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_a_full_disk_is_seen_before_and_during(hub: Hub, tmp_path: Path, monkeyp
     assert hub.downloads()[-1][1] is not None
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(hub: Hub, tmp_path: Path) -> None:
+def test_an_unwritable_cache_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "hub").write_text("")
     assert "Not a directory" in refusal(hub, tmp_path) or "File exists" in refusal(hub, tmp_path)
 

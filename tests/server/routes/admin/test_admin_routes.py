@@ -67,7 +67,7 @@ def test_scopes_and_models_are_kept_apart(server: RunningServer) -> None:
         assert only_mini.post("/v1/chat/completions", json=CHAT | {"model": "forefront-mini"}).status_code == 200
 
 
-def test_the_usage_of_a_completion_is_its_own_projects(server: RunningServer) -> None:
+def test_the_usage_of_a_completion_is_visible_to_its_project_only(server: RunningServer) -> None:
     _, one = make_key(server, project="one")
     _, two = make_key(server, project="two")
     with one, two, server.client() as admin:

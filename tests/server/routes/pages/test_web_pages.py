@@ -85,7 +85,7 @@ def test_only_built_files_are_open(server: RunningServer) -> None:
         assert server.get(path).json()["error"]["code"] == "unknown_url"
 
 
-def test_without_the_build_each_page_says_so(tmp_path: Path) -> None:
+def test_without_the_build_each_page_reports_it(tmp_path: Path) -> None:
     client = TestClient(Starlette(routes=load_pages(tmp_path).routes()))
     for path in PAGES:
         response = client.get(path, headers=BROWSER)

@@ -106,7 +106,7 @@ class Hub:
         if isinstance(error, _InvalidListingError):
             return f"the hub's description of the repository is invalid: {error}"
         if _is_network(error):
-            hint = "HF_HUB_OFFLINE=1 uses what has been pulled before"
+            hint = "HF_HUB_OFFLINE=1 uses models that were pulled before"
             host = f"{self._host}{proxy_hint(self.settings.endpoint)}"
             return f"the hub at {host} cannot be reached: {_one_line(error)}; {hint}"
         return f"the hub's answer cannot be read: {_one_line(error)}"

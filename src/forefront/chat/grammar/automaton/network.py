@@ -22,6 +22,7 @@ from forefront.chat.grammar.automaton.lark_reader import (
 from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
 from forefront.chat.grammar.automaton.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
+from forefront.chat.grammar.automaton.shortest_text import ShortestTexts
 from forefront.chat.grammar.schema.number_pattern import (
     integer_at_least,
     integer_at_most,
@@ -43,10 +44,11 @@ class UnsupportedGrammarError(Exception):
 
 class Network:
     """`starts` are the first states of the rules, `finals` the last ones. `distances` counts the tokens from a state
-    to the end of its rule, each terminal cut into tokens by itself."""
+    to the end of its rule, each terminal tokenised separately."""
 
     def __init__(self, rules: dict[str, Expression], automaton: RegexAutomaton, longest: Longest) -> None:
         self.automaton = automaton
+        self._shortest = ShortestTexts(automaton)
         self.edges: list[list[Edge]] = []
         self.starts: list[int] = []
         self.finals: list[int] = []
@@ -83,7 +85,7 @@ class Network:
             if literal is not None:
                 found = self._tokens_of(literal[1], literal[2], self._counts.setdefault(literal[0], {}))
             else:
-                data = self.automaton.shortest(state)
+                data = self._shortest.of(state)
                 found = None if data is None else self._tokens_of(data, 0, {})
             self._tokens[state] = found
         return found

@@ -1,5 +1,4 @@
-"""Deterministic automata over bytes, by Brzozowski derivatives: built as far as text reaches, with the shortest way to
-acceptance from every state."""
+"""Deterministic automata over bytes, by Brzozowski derivatives: built as far as text reaches."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -13,14 +12,9 @@ EMPTY: Final = 1
 _ALL_BYTES: Final = (1 << 256) - 1
 # States that may be made for one grammar.
 _MAX_STATES: Final = 60_000
-# States that one search for the shortest way may visit.
-_MAX_VISITED: Final = 20_000
-# The preferred characters of a shortest text.
-_PREFERRED: Final = tuple(dict.fromkeys((*b'a0"}]A1 ', *range(33, 127), *range(128, 256), *range(256))))
-_RANKS: Final = bytes(_PREFERRED.index(byte) for byte in range(256))
 
 # Kinds of states, each a tuple whose first item is the kind.
-_SET, _CONCAT, _OR, _AND, _NOT, _REPEAT, _MULTIPLE, _TEXT = range(2, 10)
+SET, CONCAT, OR, AND, NOT, REPEAT, MULTIPLE, TEXT = range(2, 10)
 
 
 class TooComplexError(Exception):
@@ -32,20 +26,19 @@ class RegexAutomaton:
     that may follow. `available` is a bit set of the bytes that can be written one at a time."""
 
     def __init__(self, available: int = _ALL_BYTES) -> None:
-        self._available = available
+        self.available = available
         self._states: list[tuple[int, ...]] = [(FAIL,), (EMPTY,)]
         self._numbers: dict[tuple[int, ...], int] = {(FAIL,): FAIL, (EMPTY,): EMPTY}
         self._accepting = [False, True]
         self._texts: list[bytes] = []
         self._steps: list[dict[int, int]] = [{}, {}]
         self._classes: dict[int, list[tuple[int, int]]] = {FAIL: [], EMPTY: []}
-        self._shortest: dict[int, bytes | None] = {FAIL: None, EMPTY: b""}
 
     # Construction
 
     def byte_set(self, mask: int) -> int:
         """One byte out of a bit set."""
-        return self._state((_SET, mask), accepting=False) if mask else FAIL
+        return self._state((SET, mask), accepting=False) if mask else FAIL
 
     def literal(self, data: bytes) -> int:
         """Exactly these bytes."""
@@ -61,30 +54,30 @@ class RegexAutomaton:
         if first == EMPTY or second == EMPTY:
             return first + second - EMPTY
         kind = self._states[first]
-        if kind[0] == _CONCAT:
+        if kind[0] == CONCAT:
             return self.concat(kind[1], self.concat(kind[2], second))
-        return self._state((_CONCAT, first, second), self._accepting[first] and self._accepting[second])
+        return self._state((CONCAT, first, second), self._accepting[first] and self._accepting[second])
 
     def either(self, options: Iterable[int]) -> int:
         """Any of them."""
-        found = self._flat(options, _OR)
+        found = self._flat(options, OR)
         found.discard(FAIL)
         everything = self.anything()
         if everything in found:
             return everything
         mask = 0
-        for option in [option for option in found if self._states[option][0] == _SET]:
+        for option in [option for option in found if self._states[option][0] == SET]:
             mask |= self._states[option][1]
             found.discard(option)
         if mask:
             found.add(self.byte_set(mask))
         if len(found) < 2:
             return found.pop() if found else FAIL
-        return self._state((_OR, *sorted(found)), any(self._accepting[option] for option in found))
+        return self._state((OR, *sorted(found)), any(self._accepting[option] for option in found))
 
     def both(self, options: Iterable[int]) -> int:
         """All of them at once."""
-        found = self._flat(options, _AND)
+        found = self._flat(options, AND)
         found.discard(self.anything())
         if FAIL in found:
             return FAIL
@@ -92,12 +85,12 @@ class RegexAutomaton:
             return EMPTY if all(self._accepting[option] for option in found) else FAIL
         if len(found) < 2:
             return found.pop() if found else self.anything()
-        return self._state((_AND, *sorted(found)), all(self._accepting[option] for option in found))
+        return self._state((AND, *sorted(found)), all(self._accepting[option] for option in found))
 
     def negation(self, state: int) -> int:
         """Any bytes but these."""
         kind = self._states[state]
-        return kind[1] if kind[0] == _NOT else self._state((_NOT, state), not self._accepting[state])
+        return kind[1] if kind[0] == NOT else self._state((NOT, state), not self._accepting[state])
 
     def repeat(self, state: int, least: int, most: int | None) -> int:
         """`state` that many times; `most` None: without limit."""
@@ -109,14 +102,14 @@ class RegexAutomaton:
             least = 0
         if (least, most) == (1, 1):
             return state
-        return self._state((_REPEAT, state, least, -1 if most is None else most), accepting=not least)
+        return self._state((REPEAT, state, least, -1 if most is None else most), accepting=not least)
 
     def anything(self) -> int:
         """Any bytes."""
-        return self._state((_NOT, FAIL), accepting=True)
+        return self._state((NOT, FAIL), accepting=True)
 
     def multiple(self, divisor: int, scale: int) -> int:
-        """Decimal numbers that are multiples of `divisor` / 10**`scale`; the form of the number is another's care."""
+        """Decimal numbers that are multiples of `divisor` / 10**`scale`; the caller checks the form of the number."""
         return self._multiple(divisor, scale, 0, -1)
 
     def of(self, node: Regex) -> int:
@@ -164,98 +157,27 @@ class RegexAutomaton:
             found = steps[byte] = self._derive(state, 1 << byte)
         return found
 
+    def expression(self, state: int) -> tuple[int, ...]:
+        """The expression of a state: its kind, then the states and numbers that it consists of."""
+        return self._states[state]
+
+    def text_from(self, number: int, start: int) -> bytes:
+        """A literal from `start` on."""
+        return self._texts[number][start:]
+
     def text_of(self, state: int) -> tuple[int, bytes, int] | None:
         """The number of the literal within which a state is, its bytes, and how many of them have come; None for a
         state that is within no literal."""
         kind, *parts = self._states[state]
-        return (parts[0], self._texts[parts[0]], parts[1]) if kind == _TEXT else None
+        return (parts[0], self._texts[parts[0]], parts[1]) if kind == TEXT else None
 
-    def shortest(self, state: int) -> bytes | None:
-        """The shortest bytes that are accepted from here, None if there are none; of several, the first in the order of
-        preference, so that what follows their first byte is the shortest from there. Raises `TooComplexError`."""
-        if state in self._shortest:
-            return self._shortest[state]
-        kind, *parts = self._states[state]
-        found: bytes | None
-        match kind:
-            case 2:
-                usable = parts[0] & self._available
-                found = bytes([_preferred_byte(usable)]) if usable else None
-            case 3:
-                found = self._shortest_of_all(state)
-            case 4:
-                found = min(filter(None, map(self.shortest, parts)), key=_order, default=None)
-                if self._accepting[state]:
-                    found = b""
-            case 7:
-                item = self.shortest(parts[0]) if parts[1] else b""
-                found = None if item is None else item * parts[1]
-            case 9:
-                text = self._texts[parts[0]][parts[1] :]
-                return text if all(self._available >> byte & 1 for byte in set(text)) else None
-            case _:
-                found = self._searched(state)
-        self._shortest[state] = found
-        return found
-
-    def _shortest_of_all(self, state: int) -> bytes | None:
-        """The shortest bytes of a concatenation."""
-        parts: list[bytes] = []
-        while self._states[state][0] == _CONCAT:
-            _, first, state = self._states[state]
-            text = self.shortest(first)
-            if text is None:
-                return None
-            parts.append(text)
-        text = self.shortest(state)
-        return None if text is None else b"".join([*parts, text])
-
-    def _searched(self, start: int) -> bytes | None:
-        """The shortest bytes, by a search in the order of preference. The states on their way are remembered."""
-        came: dict[int, tuple[int, int]] = {start: (start, -1)}
-        layer, depth = [start], 0
-        best: tuple[int, bytes] | None = None
-        while layer and (best is None or depth <= best[0]):
-            following: list[int] = []
-            for state in layer:
-                rest = b"" if self._accepting[state] else self._shortest.get(state)
-                if rest is not None and (best is None or depth + len(rest) <= best[0]):
-                    text = _way(came, state, start) + rest
-                    if best is None or _order(text) < _order(best[1]):
-                        best = (len(text), text)
-                if self._accepting[state] or state in self._shortest:
-                    continue
-                for usable, target in sorted(self._usable(state)):
-                    if target not in came:
-                        came[target] = (state, _PREFERRED[usable])
-                        following.append(target)
-            if len(came) > _MAX_VISITED:
-                raise TooComplexError("its shortest text is too far")
-            layer, depth = following, depth + 1
-        if best is None:
-            self._shortest.update(dict.fromkeys(came))
-            return None
-        state, text = start, best[1]
-        for at, byte in enumerate(text):
-            self._shortest.setdefault(state, text[at:])
-            state = self.step(state, byte)
-        return text
-
-    def _usable(self, state: int) -> list[tuple[int, int]]:
-        """The preferred byte of each step that can be written, by rank, with the state behind it."""
-        return [
-            (_RANKS[_preferred_byte(mask & self._available)], target)
-            for mask, target in self._split(state)
-            if mask & self._available
-        ]
-
-    def _split(self, state: int) -> list[tuple[int, int]]:
+    def splits(self, state: int) -> list[tuple[int, int]]:
         """The bytes that may follow, in disjoint sets, each with the state behind it."""
         found = self._classes.get(state)
         if (
             found is None
-            and self._states[state][0] == _OR
-            and all(self._states[part][0] == _TEXT for part in self._states[state][1:])
+            and self._states[state][0] == OR
+            and all(self._states[part][0] == TEXT for part in self._states[state][1:])
         ):
             found = self._classes[state] = self._split_texts(self._states[state][1:])
         if found is None:
@@ -280,7 +202,7 @@ class RegexAutomaton:
         """The rest of a text."""
         if offset == len(self._texts[number]):
             return EMPTY
-        return self._state((_TEXT, number, offset), accepting=False)
+        return self._state((TEXT, number, offset), accepting=False)
 
     def _partition(self, state: int) -> list[int]:
         """Disjoint bit sets of bytes; the bytes of one lead to the same state."""
@@ -298,14 +220,14 @@ class RegexAutomaton:
                 return _refined([self._classes_of(part) for part in parts])
             case 6 | 7:
                 return self._classes_of(parts[0])
-        if kind == _TEXT:
+        if kind == TEXT:
             bit = 1 << self._texts[parts[0]][parts[1]]
             return [bit, _ALL_BYTES & ~bit]
         digits = [1 << byte for byte in b"0123456789-."]
         return [*digits, _ALL_BYTES & ~sum(digits)]
 
     def _classes_of(self, state: int) -> list[int]:
-        masks = [mask for mask, _ in self._split(state)]
+        masks = [mask for mask, _ in self.splits(state)]
         rest = _ALL_BYTES & ~sum(masks)
         return [*masks, rest] if rest else masks
 
@@ -330,14 +252,14 @@ class RegexAutomaton:
                 item, least, most = parts
                 rest = self.repeat(item, max(0, least - 1), None if most < 0 else most - 1)
                 return self.concat(self.step(item, byte), rest)
-        if kind == _TEXT:
+        if kind == TEXT:
             return self._text(parts[0], parts[1] + 1) if self._texts[parts[0]][parts[1]] == byte else FAIL
         return self._multiple_step(parts, byte)
 
     def _multiple(self, divisor: int, scale: int, remainder: int, decimals: int) -> int:
         missing = scale - max(0, decimals)
         accepting = remainder * 10**missing % divisor == 0
-        return self._state((_MULTIPLE, divisor, scale, remainder, decimals), accepting)
+        return self._state((MULTIPLE, divisor, scale, remainder, decimals), accepting)
 
     def _multiple_step(self, parts: list[int], byte: int) -> int:
         divisor, scale, remainder, decimals = parts
@@ -379,21 +301,3 @@ def _refined(partitions: list[list[int]]) -> list[int]:
         if len(partition) > 1:
             found = [common for mask in found for other in partition if (common := mask & other)]
     return found
-
-
-def _order(text: bytes) -> tuple[int, bytes]:
-    """Shorter texts come first, then those of preferred bytes."""
-    return len(text), text.translate(_RANKS)
-
-
-def _way(came: dict[int, tuple[int, int]], state: int, start: int) -> bytes:
-    """The bytes that lead from `start` to `state`."""
-    found = bytearray()
-    while state != start:
-        state, byte = came[state]
-        found.append(byte)
-    return bytes(reversed(found))
-
-
-def _preferred_byte(mask: int) -> int:
-    return next((byte for byte in _PREFERRED if mask >> byte & 1), -1)

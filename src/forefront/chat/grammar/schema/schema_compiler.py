@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT
 from forefront.chat.grammar.schema.schema_array import array
+from forefront.chat.grammar.schema.schema_disjoint import DisjointSchemas
 from forefront.chat.grammar.schema.schema_leaves import STRING, number, string
 from forefront.chat.grammar.schema.schema_merge import (
     GROUPS,
@@ -26,30 +27,17 @@ from forefront.chat.grammar.schema.schema_merge import (
 from forefront.chat.grammar.schema.schema_object import object_of
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.schema_rules import SchemaRules
+from forefront.chat.grammar.schema.schema_types import types_of
 from forefront.chat.grammar.schema.schema_values import (
     admits,
     among,
     has_type,
-    is_closed,
     listed_values,
-    mapping,
-    names_in,
     type_of,
 )
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.wire.completions.tools import TEXT_GRAMMAR
 
-_TYPES: Final = ("object", "array", "string", "number", "integer", "boolean", "null")
-# Keywords that constrain one type only: a schema that has them and no `type` means that type.
-_TYPE_OF: Final = {
-    **dict.fromkeys(
-        ("properties", "required", "additionalProperties", "patternProperties", "propertyNames", "minProperties",
-         "maxProperties"), "object",
-    ),
-    **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains"), "array"),
-    **dict.fromkeys(("minLength", "maxLength", "pattern", "format", TEXT_GRAMMAR), "string"),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
-}  # fmt: skip
 # Keywords that no context-free grammar of reasonable size can express.
 _INEXPRESSIBLE: Final = (
     "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "unevaluatedItems", "contains",
@@ -150,66 +138,15 @@ class SchemaCompiler:
                 flats.append(merged(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
             except NoValueError:
                 continue
+        disjoint = DisjointSchemas(self._merger, self.report, path)
         if len(flats) > 200 or any(
-            not self._are_disjoint(first, second, path, 0)
-            for place, first in enumerate(flats)
-            for second in flats[place + 1 :]
+            not disjoint.check(first, second) for place, first in enumerate(flats) for second in flats[place + 1 :]
         ):
             self.report.leave_out(path, "oneOf", "a value may satisfy two of its schemas")
 
-    def _are_disjoint(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
-        if depth > 4:
-            return False
-        types, other_types = self._types(first, path), self._types(second, path)
-        numbers = {"number", "integer"}
-        if not set(types) & set(other_types) and not (set(types) & numbers and set(other_types) & numbers):
-            return True
-        values, others_values = listed_values(first), listed_values(second)
-        if values is not None and others_values is not None:
-            return not any(same_json(a, b) for a in values for b in others_values)
-        if types == other_types == ["object"]:
-            return self._have_disjoint_properties(first, second, path, depth)
-        return False
-
-    def _have_disjoint_properties(self, first: Flat, second: Flat, path: str, depth: int) -> bool:
-        named, other_named = mapping(first.get("properties")), mapping(second.get("properties"))
-        if any(
-            name not in other_named for name in names_in(first.get("required")) if other_named and is_closed(second)
-        ):
-            return True
-        if any(name not in named for name in names_in(second.get("required")) if named and is_closed(first)):
-            return True
-        for name in (
-            {*names_in(first.get("required"))} & {*names_in(second.get("required"))} & named.keys() & other_named.keys()
-        ):
-            try:
-                part, other = self._merger.flat(named[name], path), self._merger.flat(other_named[name], path)
-            except NoValueError:
-                return True
-            if not part[GROUPS] and not other[GROUPS] and self._are_disjoint(part, other, path, depth + 1):
-                return True
-        return False
-
-    def _types(self, schema: Flat, path: str) -> list[str]:
-        """The types that values may have."""
-        given = schema.get("type")
-        names = given if isinstance(given, list) else [] if given is None else [given]
-        known = [name for name in names if name in _TYPES]
-        if len(known) < len(names):
-            self.report.leave_out(path, "type", "it is not a type of JSON Schema")
-        if not known:
-            values = listed_values(schema)
-            if values is not None:
-                return list(dict.fromkeys(type_of(value) for value in values))
-            implied = dict.fromkeys(_TYPE_OF[keyword] for keyword in schema if keyword in _TYPE_OF)
-            known = list(implied) or [name for name in _TYPES if name != "integer"]
-        if "number" in known and "integer" in known:
-            known.remove("integer")
-        return list(dict.fromkeys(known))
-
     def _excluded(self, schema: Flat, path: str) -> tuple[list[Any], list[str]]:
         """Values and types left by `not`: the values that are excluded, and the types that remain."""
-        types, values = self._types(schema, path), []
+        types, values = types_of(schema, path, self.report), []
         negations = schema.get("not", ())
         for negation in negations if isinstance(negations, tuple) else (negations,):
             if negation is True or negation == {}:
@@ -307,7 +244,7 @@ class SchemaCompiler:
         flat = self._merger.flat(schema, path)
         if flat[GROUPS] or "not" in flat:
             return None
-        values, types = listed_values(flat), self._types(flat, path)
+        values, types = listed_values(flat), types_of(flat, path, self.report)
         if values is None and set(types) <= {"boolean", "null"}:
             values = [value for value in (True, False, None) if has_type(value, types)]
         low, high = flat.get("minimum"), flat.get("maximum")

@@ -116,7 +116,7 @@ class SchemaMerger:
                 return True
             found = targets[0] if targets else None
         if found is None:
-            self._report.leave_out(path, "$ref", "it points to nothing within the schema")
+            self._report.leave_out(path, "$ref", "it has no target in the schema")
             return True
         return found
 

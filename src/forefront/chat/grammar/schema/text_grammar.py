@@ -1,4 +1,4 @@
-"""A client's grammar for a text within other text: in a JSON string, or as it is."""
+"""A client's grammar for a text within other text: in a JSON string, or verbatim."""
 
 import json
 

@@ -166,13 +166,13 @@ def path_id(request: Request, name: str = "id") -> str:
     """An id in a path. Raises `RequestError` 404 for characters that no id has: PostgreSQL refuses NUL in a query."""
     text: str = request.path_params[name]
     if not (text.isascii() and text.isprintable()):
-        raise RequestError("not_found", "There is nothing of that id.")
+        raise RequestError("not_found", "There is no object with that id.")
     return text
 
 
 def _found(record: object | None) -> Response:
     if record is None:
-        raise RequestError("not_found", "There is no live key of that id.")
+        raise RequestError("not_found", "There is no active key with that id.")
     return _json(record)
 
 
