@@ -1,4 +1,4 @@
-"""A soak of mixed abuse by some projects, with measurements of another project's first tokens, `/health` and memory.
+"""Mixed abuse by one project or several, with measurements of another one's first tokens, `/health` and memory.
 
 First tokens are compared with those of the same server without abuse, while unrelated processes use as much processor
 time as server and load generator did. On an idle machine all processors serve one request, which no share of a busy
