@@ -56,13 +56,13 @@ from forefront.wire.completions.response import (
     Completion,
     CompletionChoice,
     Preflight,
-    Receipt,
     ResponseMessage,
     Usage,
 )
 from forefront.wire.completions.tools import ToolCall
 from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
 from forefront.wire.models import Model, ModelList
+from forefront.wire.receipt import Receipt
 from forefront.wire.responses.conversation_records import Conversation
 from forefront.wire.responses.events import ResponseStreamEvent
 from forefront.wire.responses.item_list import ItemList

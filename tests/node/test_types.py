@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from forefront.wire import models
+from forefront.wire import models, receipt
 from forefront.wire.completions import request, response
 from tests.support.programs.node import SDK
 
@@ -17,8 +17,8 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "ResponseMessage": response.ResponseMessage,
     "TokenLogprob": response.TokenLogprob,
     "Usage": response.Usage,
-    "Receipt": response.Receipt,
-    "EffectiveSampling": response.EffectiveSampling,
+    "Receipt": receipt.Receipt,
+    "EffectiveSampling": receipt.EffectiveSampling,
     "ChatCompletionChunk": response.ChatCompletionChunk,
     "ChunkChoice": response.ChunkChoice,
     "ChoiceDelta": response.ChoiceDelta,

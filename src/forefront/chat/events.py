@@ -6,7 +6,8 @@ Events are msgspec structs: each token makes one, in a third of the time of a fr
 
 import msgspec
 
-from forefront.wire.completions.response import EffectiveSampling, FinishReason, TokenLogprob
+from forefront.wire.completions.response import FinishReason, TokenLogprob
+from forefront.wire.receipt import EffectiveSampling
 
 
 class Started(msgspec.Struct, frozen=True):

@@ -19,8 +19,9 @@ from forefront.chat.events import (
 )
 from forefront.fairness.tenant import Tenant
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
-from forefront.wire.completions.response import EffectiveSampling, TokenLogprob, TopLogprob
+from forefront.wire.completions.response import TokenLogprob, TopLogprob
 from forefront.wire.errors import RequestError
+from forefront.wire.receipt import EffectiveSampling
 from tests.support.backends.instant import PROMPT, InstantBackend, InstantRequest
 
 PIECE = 4  # characters

@@ -4,8 +4,8 @@ import secrets
 
 from forefront.engine.request import GenerateRequest, SamplingParams
 from forefront.wire.completions.request import ChatRequest, SampledRequest
-from forefront.wire.completions.response import EffectiveSampling
 from forefront.wire.errors import RequestError
+from forefront.wire.receipt import EffectiveSampling
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:

@@ -16,8 +16,9 @@ from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Sta
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.server.sending.sse import DONE, encode_event, encode_waiting
 from forefront.server.sending.text_frames import TextFrames
-from forefront.wire.completions.response import Receipt, UpstreamReceipt, Usage
+from forefront.wire.completions.response import Usage
 from forefront.wire.errors import RequestError
+from forefront.wire.receipt import Receipt, UpstreamReceipt
 
 
 class ResponseEncoder(ABC):

@@ -11,7 +11,7 @@ from forefront.upstream.decoding.receipt import UpstreamReceiptFields, read_rece
 from forefront.upstream.decoding.usage import TokenEstimator, UpstreamUsage, read_usages
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.wire.completions.request import ChatRequest, SampledRequest
-from forefront.wire.completions.response import EffectiveSampling
+from forefront.wire.receipt import EffectiveSampling
 
 
 class PreparedCall(msgspec.Struct, frozen=True):

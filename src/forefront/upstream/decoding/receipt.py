@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from forefront.wire.completions.response import EffectiveSampling
+from forefront.wire.receipt import EffectiveSampling
 
 _Name = Annotated[str, Meta(max_length=256)]
 

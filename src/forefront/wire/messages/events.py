@@ -1,8 +1,8 @@
 """The events of a message's stream."""
 
-from forefront.wire.completions.response import Receipt
 from forefront.wire.messages.errors import ErrorObject
 from forefront.wire.messages.response import AssistantMessage, MessageUsage, OutputBlock, StopReason
+from forefront.wire.receipt import Receipt
 from forefront.wire.record import Record, TaggedRecord
 
 

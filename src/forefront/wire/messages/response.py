@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from forefront.wire.completions.response import Receipt
+from forefront.wire.receipt import Receipt
 from forefront.wire.record import Record, TaggedRecord
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]

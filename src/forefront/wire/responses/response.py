@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from forefront.wire.completions.response import Receipt, TokenLogprob
+from forefront.wire.completions.response import TokenLogprob
+from forefront.wire.receipt import Receipt
 from forefront.wire.record import Record, TaggedRecord
 from forefront.wire.responses.request import JsonObject, JsonSchemaText, PlainText
 from forefront.wire.responses.tools import ResponseTool, ResponseToolChoice
