@@ -16,9 +16,9 @@ import msgspec
 import uvloop
 
 from forefront.chat.local.token_engine import TokenEngine
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.frames import PROTOCOL
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder

@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from collections.abc import Collection
 
-from forefront.cluster.backend.dispatcher import RemoteLimits
-from forefront.cluster.backend.generation_dispatcher import GenerationDispatcher
-from forefront.cluster.backend.remote_generation import RemoteGeneration
-from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.generation_dispatcher import GenerationDispatcher
+from forefront.cluster.backend.dispatching.remote_generation import RemoteGeneration
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaState

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from forefront.cluster.backend.remote_request import RemoteRequest
+from forefront.cluster.backend.dispatching.remote_request import RemoteRequest
 from forefront.cluster.protocol.frames import Embed
 from forefront.cluster.protocol.vector_codec import Floats, pack_inputs
 from forefront.cluster.routing.router import Placement, PrefixRouter
