@@ -24,7 +24,7 @@ from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaI
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder
 from forefront.cluster.replica.generation_connection import GenerationService
 from forefront.cluster.replica.replica_server import ReplicaServer
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant

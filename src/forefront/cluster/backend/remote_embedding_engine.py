@@ -10,7 +10,7 @@ from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.protocol.vector_codec import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError
 from forefront.fairness.tenant import Tenant
 

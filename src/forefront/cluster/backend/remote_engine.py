@@ -13,7 +13,7 @@ from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaState
 from forefront.cluster.routing.router import NoReplicaError
 from forefront.engine.backlog import CAPACITY, Backlog
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import ContextExceededError, EngineStoppedError
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
