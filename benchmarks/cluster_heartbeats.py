@@ -14,7 +14,7 @@ import msgspec
 import uvloop
 
 from benchmarks.cluster_streams import MODEL, start_replica
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
 from forefront.cluster.protocol.frames import Alive, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity

@@ -16,15 +16,15 @@ import msgspec
 import uvloop
 
 from forefront.chat.local.token_engine import TokenEngine
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.frames import PROTOCOL
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder
 from forefront.cluster.replica.generation_connection import GenerationService
 from forefront.cluster.replica.replica_server import ReplicaServer
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant

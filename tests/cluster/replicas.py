@@ -12,9 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
 from forefront.cluster.replica.replica_spec import ReplicaSpec
 from forefront.engine.model.model import ModelOptions

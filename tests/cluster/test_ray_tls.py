@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.deployment.local_cluster import find_local
 from forefront.cluster.deployment.ray_environment import ray_environment
 from forefront.cluster.discovery.cluster_watch import ClusterWatch

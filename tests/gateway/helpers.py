@@ -15,6 +15,7 @@ from forefront.gateway.keys.principal import Principal
 from forefront.gateway.ledger.ledger import Ledger
 from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.gateway.ledger.usage_reports import UsageReports
+from forefront.gateway.limits.local_limiter import LocalLimiter
 from forefront.gateway.limits.redis_limiter import RedisLimiter
 from forefront.gateway.request_lease import Lease
 from forefront.gateway.store.database import Database
@@ -62,7 +63,8 @@ async def open_gateway(
 ) -> AsyncIterator[GatewayFixture]:
     """A running gateway."""
     clock, ledger = FakeClock(), Ledger(database)
-    gateway = Gateway(ledger, PriceList(prices or {}), AdmissionQueue(slots, max_waiting, clock), clock, shared)
+    queue, limiter = AdmissionQueue(slots, max_waiting, clock), shared or LocalLimiter(clock)
+    gateway = Gateway(ledger, PriceList(prices or {}), queue, limiter)
     ledger.start()
     try:
         yield GatewayFixture(gateway, ledger, KeyStore(database), UsageReports(database), database, clock)

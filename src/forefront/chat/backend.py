@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
 from forefront.chat.events import Event
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.wire.admin.records import ClusterStatus, ReplicaStatus
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest

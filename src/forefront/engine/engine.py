@@ -11,9 +11,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from forefront.engine.backlog import CAPACITY, Backlog
+from forefront.engine.engine_stats import EngineCounters, EngineStats
 from forefront.engine.errors import ContextExceededError, EngineStoppedError, StepFailedError
 from forefront.engine.forward import ModelRunner, forward
 from forefront.engine.generation import Generation, Token
@@ -32,28 +33,6 @@ log = logging.getLogger(__name__)
 
 # Logits of one step that score prompt tokens: 32 MiB, and three times as much that OpenVINO keeps beside them.
 _SCORED_LOGITS = 2**23
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStats:
-    """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
-    more than `retained_seconds` ago have been evicted. The rest are counts; `steps` grows as long as the engine makes
-    progress. Of `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
-
-    running: int
-    waiting: int
-    blocks_held: int
-    blocks_total: int
-    tokens_sampled: int
-    preemptions: int
-    evictions: int
-    restarts: int
-    last_token: float
-    retained_seconds: float = 0.0
-    drafts: int = 0
-    draft_tokens: int = 0
-    accepted_tokens: int = 0
-    steps: int = 0
 
 
 class Engine:
@@ -90,9 +69,7 @@ class Engine:
         self._unread = Quota(CAPACITY)
         self._mask_worker = MaskWorker()
         self._stopping = False
-        self._steps = self._tokens_sampled = self._restarts = self._preemptions = self._evictions = 0
-        self._last_token = 0.0
-        self._drafts = self._draft_tokens = self._accepted_tokens = 0
+        self._counters = EngineCounters()
         self._thread = threading.Thread(target=self._work, name="forefront-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -145,30 +122,14 @@ class Engine:
 
     def stats(self) -> EngineStats:
         """A snapshot, at most a step old. Callable from any thread."""
-        scheduler = self._scheduler
-        return EngineStats(
-            running=len(scheduler.running),
-            waiting=scheduler.waiting_count,
-            blocks_held=scheduler.pool.held,
-            blocks_total=scheduler.pool.count,
-            tokens_sampled=self._tokens_sampled,
-            preemptions=self._preemptions + scheduler.preemptions,
-            evictions=self._evictions + scheduler.pool.evictions,
-            restarts=self._restarts,
-            last_token=self._last_token,
-            retained_seconds=scheduler.pool.retained_seconds,
-            drafts=self._drafts,
-            draft_tokens=self._draft_tokens,
-            accepted_tokens=self._accepted_tokens,
-            steps=self._steps,
-        )
+        return self._counters.stats(self._scheduler)
 
     def _work(self) -> None:
         while not self._stopping:
             try:
                 self._take_commands()
                 self._step()
-                self._steps += 1
+                self._counters.steps += 1
             except Exception:
                 log.exception("a step failed: all generations end with an error, and the engine restarts")
                 self._restart()
@@ -181,10 +142,8 @@ class Engine:
     def _restart(self) -> None:
         """Replace all state that the failure may have left inconsistent. A model that cannot be restarted fails again
         at its next step, which restarts it again."""
-        self._preemptions += self._scheduler.preemptions
-        self._evictions += self._scheduler.pool.evictions
+        self._counters.restarted(self._scheduler)
         self._scheduler = self._create_scheduler()
-        self._restarts += 1
         try:
             self._model.restart()
         except Exception:
@@ -257,17 +216,13 @@ class Engine:
         outputs = sample(inputs, logits) if inputs else []
         accepted = {output.sequence: output.num_accepted for output in outputs if output.num_accepted}
         for chunk in chunks:
-            self._commit(chunk, accepted.get(chunk.sequence, 0))
+            num_accepted = accepted.get(chunk.sequence, 0)
+            self._scheduler.commit(chunk, num_accepted)
+            if chunk.draft:
+                self._counters.drafted(len(chunk.draft), num_accepted)
         self._deliver(outputs)
         self._fail({sequence.generation: sequence.failure for sequence, _, _ in members if sequence.failure})
         self._step_budget.record(size, self._clock() - begin)
-
-    def _commit(self, chunk: ScheduledChunk, accepted: int) -> None:
-        self._scheduler.commit(chunk, accepted)
-        if chunk.draft:
-            self._drafts += 1
-            self._draft_tokens += len(chunk.draft)
-            self._accepted_tokens += accepted
 
     def _create_followers(self, sampled: list[ScheduledChunk]) -> None:
         """Create the other continuations of prompts whose first token is due."""
@@ -300,7 +255,7 @@ class Engine:
             if not tokens:
                 continue
             generation = sequence.generation
-            self._tokens_sampled += len(tokens)
+            self._counters.tokens_sampled += len(tokens)
             if generation.prompt_scores and sequence.num_output_tokens == 1:
                 tokens[0] = tokens[0]._replace(prompt=tuple(generation.prompt_scores))
             arrived.setdefault(generation, []).extend(tokens)
@@ -312,7 +267,7 @@ class Engine:
         ended = {generation for generation in arrived if not self._live[generation]}
         for generation in ended:
             del self._live[generation]
-        self._last_token = time.monotonic()
+        self._counters.last_token = time.monotonic()
 
         def hand_over() -> None:
             for generation, its_tokens in arrived.items():

@@ -99,11 +99,7 @@ def build_app(
         return Idempotency(endpoint, runs, workers)
 
     posts = {path: idempotent(endpoint) for path, endpoint in completions.items()}
-    preflights = {
-        "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
-        "/v1/responses/input_tokens": PreflightEndpoint(INPUT_TOKENS, catalog, gateway, workers),
-        "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
-    }
+    preflights = _preflight_endpoints(catalog, gateway, workers)
     pages = load_pages()
     admin = AdminRoutes(services.key_store, services.usage, gateway.queue, catalog, workers)
     history = HistoryRoutes(gateway.metrics.history, services.histories, services.budgets, workers)
@@ -132,9 +128,13 @@ def build_app(
     )
     app.router.redirect_slashes = False
     authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
-    paths = frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
     open_app = _with_cors(authenticated, cors_origins)
-    return RequestIdMiddleware(open_app, sources.body_memory, CONVENTIONS, gateway.metrics, paths)
+    return RequestIdMiddleware(open_app, sources.body_memory, CONVENTIONS, gateway.metrics, _fixed_paths(app))
+
+
+def _fixed_paths(app: Starlette) -> frozenset[str]:
+    """The paths of routes without parameters."""
+    return frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
 
 
 def _completion_endpoints(
@@ -149,6 +149,15 @@ def _completion_endpoints(
         "/v1/messages": CompletionsEndpoint(MESSAGES, service),
         "/v1/embeddings": EmbeddingsEndpoint(EMBEDDINGS, catalog, gateway, workers),
         "/v1/rerank": EmbeddingsEndpoint(RERANK, catalog, gateway, workers),
+    }
+
+
+def _preflight_endpoints(catalog: Catalog, gateway: Gateway, workers: WorkerPool) -> dict[str, ASGIApp]:
+    """The endpoints that report what a request would take, by path."""
+    return {
+        "/v1/chat/completions/preflight": PreflightEndpoint(CHAT_PREFLIGHT, catalog, gateway, workers),
+        "/v1/responses/input_tokens": PreflightEndpoint(INPUT_TOKENS, catalog, gateway, workers),
+        "/v1/messages/count_tokens": PreflightEndpoint(COUNT_TOKENS, catalog, gateway, workers),
     }
 
 

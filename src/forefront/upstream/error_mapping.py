@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from forefront.upstream.errors import FailureKind, UpstreamError
+from forefront.upstream.errors import AttemptFailure, FailureKind, UpstreamError
 from forefront.upstream.replica import UpstreamReplica
 from forefront.wire.errors import ERRORS
 
@@ -96,16 +96,17 @@ def error_of(
     if about_request or (status == 404 and body.param is not None and body.param != "model"):
         return _request_error(body, status, replica, detail)
     if status == 429 and "quota" in body.code:  # bought, not free again after a while
-        return UpstreamError("broken", "upstream_failed", _SETTINGS, detail=detail)
+        return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", _SETTINGS)
     if status == 429 or (status == 503 and body.code == "overloaded"):
         text = "The model's upstream has no room for this request at the moment; try again."
-        return UpstreamError("overloaded", "overloaded", text, retry_after=retry_after, detail=detail)
+        return UpstreamError(AttemptFailure("overloaded", detail), "overloaded", text, retry_after=retry_after)
     if status in (408, 502, 503, 504, 529):
         kind: FailureKind = "overloaded" if status in (503, 529) else "unreachable"
-        return UpstreamError(kind, "upstream_unavailable", _UNAVAILABLE, retry_after=retry_after, detail=detail)
+        failure = AttemptFailure(kind, detail)
+        return UpstreamError(failure, "upstream_unavailable", _UNAVAILABLE, retry_after=retry_after)
     if status in (401, 402, 403, 404) or 300 <= status < 400:
-        return UpstreamError("broken", "upstream_failed", _SETTINGS, detail=detail)
-    return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
+        return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", _SETTINGS)
+    return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", _FAILED)
 
 
 def connection_error(replica: UpstreamReplica, error: Exception, *, began: bool = False) -> UpstreamError:
@@ -113,27 +114,27 @@ def connection_error(replica: UpstreamReplica, error: Exception, *, began: bool 
     if isinstance(error, ssl.SSLError):
         detail = _detail(replica, f": TLS failed: {error}")
         text = "The model's upstream has no valid TLS certificate. Its operator has to change the settings."
-        return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)
+        return UpstreamError(AttemptFailure("unreachable", detail), "upstream_unavailable", text)
     reason = str(error) or type(error).__name__
     if began:
         detail = _detail(replica, f" broke off its answer: {reason}")
         text = "The model's upstream broke off its answer; try again."
-        return UpstreamError("broken", "upstream_failed", text, detail=detail)
+        return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", text)
     detail = _detail(replica, f" cannot be reached: {reason}")
-    return UpstreamError("unreachable", "upstream_unavailable", _UNAVAILABLE, detail=detail)
+    return UpstreamError(AttemptFailure("unreachable", detail), "upstream_unavailable", _UNAVAILABLE)
 
 
 def timeout_error(replica: UpstreamReplica, seconds: float) -> UpstreamError:
     """The error for an upstream that sends nothing for too long."""
     detail = _detail(replica, f" has sent nothing for {seconds:g} s")
     text = "The model's upstream did not answer in time; try again."
-    return UpstreamError("unreachable", "upstream_unavailable", text, detail=detail)
+    return UpstreamError(AttemptFailure("unreachable", detail), "upstream_unavailable", text)
 
 
 def malformed_error(replica: UpstreamReplica, reason: str) -> UpstreamError:
     """The error for an answer that does not follow the protocol. `reason` goes to the log."""
     detail = _detail(replica, f": {reason}")
-    return UpstreamError("broken", "upstream_failed", _FAILED, detail=detail)
+    return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", _FAILED)
 
 
 def scrub(text: str, replica: UpstreamReplica) -> str:
@@ -179,7 +180,7 @@ def _request_error(body: UpstreamErrorBody, status: int, replica: UpstreamReplic
     else:
         code, text = "invalid_value", f"The model's upstream refuses this request.{quote}"
     assert code in ERRORS
-    return UpstreamError("request", code, text, param=body.param, detail=detail)
+    return UpstreamError(AttemptFailure("request", detail), code, text, param=body.param)
 
 
 def _validation_text(errors: Any) -> str:

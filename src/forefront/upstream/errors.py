@@ -1,6 +1,7 @@
 """Failures of an attempt at an upstream."""
 
 import logging
+from dataclasses import dataclass
 from typing import Literal
 
 from forefront.wire.errors import RequestError
@@ -13,26 +14,33 @@ log = logging.getLogger(__name__)
 FailureKind = Literal["request", "overloaded", "unreachable", "broken"]
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptFailure:
+    """The part of a failure that the client does not see: its kind, by which the next attempt is chosen, and its text
+    for the log. That may name addresses of the upstream, which the message for the client never does."""
+
+    kind: FailureKind
+    detail: str = ""
+
+
 class UpstreamError(RequestError):
     """An attempt that failed. As a `RequestError` it is the error for the client if no other attempt follows.
 
-    `detail` is for the log: it may name addresses of the upstream, which `message` never does. `replica` is the name
-    of the replica, once the attempt has ended.
+    `detail` is for the log, by default the message. `replica` is the name of the replica, once the attempt has ended.
     """
 
     def __init__(
         self,
-        kind: FailureKind,
+        failure: AttemptFailure,
         code: str,
         message: str,
         *,
         param: str | None = None,
         retry_after: float | None = None,
-        detail: str = "",
     ) -> None:
         super().__init__(code, message, param=param, retry_after=retry_after)
-        self.kind = kind
-        self.detail = detail or message
+        self.kind = failure.kind
+        self.detail = failure.detail or message
         self.replica: str | None = None
 
 

@@ -11,17 +11,15 @@ from forefront.chat.backend import EngineStats, PromptPreview, Run, RunUsage, To
 from forefront.chat.embedder import EmbeddingResult
 from forefront.chat.events import Completed, Event, Started
 from forefront.fairness.tenant import Tenant
+from forefront.upstream.answer_stream import stream_answer
 from forefront.upstream.decoding.answer import Answer, PreparedCall
-from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
 from forefront.upstream.decoding.usage import TokenEstimator
 from forefront.upstream.detection import Detected, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
 from forefront.upstream.encoding.request_encoder import RequestEncoder
 from forefront.upstream.encoding.tool_encoder import custom_tools
-from forefront.upstream.error_mapping import error_of, malformed_error, read_error
 from forefront.upstream.errors import UpstreamError, log_failure
-from forefront.upstream.http.event_stream import EventStream
 from forefront.upstream.http.http_client import UpstreamClient
 from forefront.upstream.prompt_size import Counter, prediction_bytes, prompt_bound, prompt_bytes
 from forefront.upstream.replica import Replicas, RoutedRequest
@@ -43,8 +41,6 @@ _LONGEST_TOKEN: Final = 64
 # time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
 # continued message, since llama.cpp repeats its beginning in a whole answer.
 _MAX_WHOLE: Final = 256
-# Seconds for the usage, once every choice has ended.
-_USAGE_SECONDS: Final = 5.0
 # Bytes of an answer that are held so that it can be tried again.
 _MAX_HELD: Final = 2**20
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`
@@ -261,7 +257,7 @@ class UpstreamBackend:
                 failure: UpstreamError | None = None
                 held: list[Event] = []
                 try:
-                    async with aclosing(self._attempt(answer, deadline)) as batches:
+                    async with aclosing(stream_answer(self._client, answer, deadline, self._spec.model)) as batches:
                         async for events in batches:
                             if isinstance(events[0], Started):
                                 attempt.begin()
@@ -290,58 +286,7 @@ class UpstreamBackend:
             if not computed.done():
                 computed.set_result(usage.output_tokens)
 
-    async def _attempt(self, answer: Answer, deadline: float | None) -> AsyncGenerator[list[Event], None]:
-        """The events of one attempt as they arrive, from the first part of the answer to `Completed`. Raises
-        `UpstreamError`."""
-        prepared, replica, decoder = answer.prepared, answer.replica, answer.decoder
-        try:
-            async with self._client.stream(replica, prepared.path, prepared.body, deadline) as stream:
-                while payloads := await stream.read():
-                    events, fault = _decode(decoder, payloads)
-                    if events:
-                        stream.progressed()
-                        yield events if answer.first is not None else [answer.start(), *events]
-                    if fault is not None:
-                        raise fault
-                    if decoder.complete:
-                        if not stream.ended:
-                            await _read_usage(stream, decoder)
-                        break
-        except TimeoutError:
-            events = list(decoder.cut())
-            yield events if answer.first is not None else [answer.start(), *events]
-        except MalformedAnswerError as error:
-            raise malformed_error(replica, str(error)) from None
-        except ErrorChunkError as error:
-            body = read_error(error.body)
-            raise error_of(body, body.status or 500, replica) from None
-        if not decoder.complete:
-            raise malformed_error(replica, "its answer ends before a choice does")
-        yield [answer.completed(self._spec.model)]
-
     def _note_tokens(self, count: int) -> None:
         self._tokens += count
         if count:
             self._last_token = time.monotonic()
-
-
-def _decode(decoder: AnswerDecoder, payloads: Sequence[bytes]) -> tuple[list[Event], Exception | None]:
-    """The events of chunks, and the error of the next one."""
-    events: list[Event] = []
-    try:
-        for event in decoder.decode_all(payloads):
-            events.append(event)  # noqa: PERF402 - those before the fault are kept
-    except (MalformedAnswerError, ErrorChunkError) as error:
-        return events, error
-    return events, None
-
-
-async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
-    """Read on behind the end of every choice, where the usage is. A fault there changes nothing about the answer."""
-    try:
-        async with asyncio.timeout(_USAGE_SECONDS):
-            while payloads := await stream.read():
-                for _ in decoder.decode_all(payloads):
-                    pass
-    except (TimeoutError, RequestError, MalformedAnswerError, ErrorChunkError) as error:
-        log.info("no usage follows an answer: %s", error)

@@ -24,7 +24,7 @@ from forefront.cli.loaders.cluster_models import (
 from forefront.cli.settings.config import Config, ConfigError, load_config
 from forefront.cli.settings.model_list import list_models
 from forefront.cluster.backend.cluster_loader import ClusterAccess
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.discovery.cluster_watch import ClusterWatch
 from tests.engine.embedding.test_ir_graph import write_ir
 from tests.support.models.random_encoder import ENCODERS, write_encoder

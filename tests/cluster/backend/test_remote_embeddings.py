@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from forefront.chat.local.loading import EmbeddingEngineParts
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.protocol.vector_codec import Floats
 from forefront.cluster.replica.running_replica import load_replica
 from forefront.engine.embedding.embedding_model import EmbeddingInput

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from forefront.cluster.backend.cluster_status import cluster_status
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forefront.gateway.limits.local_limiter import LocalLimiter
 from forefront.gateway.limits.sliding_window import BUCKET, WINDOW, SlidingWindow
 from forefront.gateway.request_lease import Lease
 from forefront.gateway.store.database import open_database
@@ -163,8 +164,10 @@ async def test_idle_keys_take_no_memory(tmp_path: Path) -> None:
             with fixture.gateway.admit(who, "m", "c"):
                 pass
             fixture.clock.now += 61
-        assert len(fixture.gateway._limiters) <= 6
-        assert running._reservation._limiters[0] in fixture.gateway._limiters.values()  # type: ignore[union-attr]
+        limiter = fixture.gateway._limiter
+        assert isinstance(limiter, LocalLimiter)
+        assert len(limiter._limiters) <= 6
+        assert running._reservation._limiters[0] in limiter._limiters.values()  # type: ignore[union-attr]
         running.abandon("aborted")
         fixture.database.close()
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from forefront.chat.backend import EngineStats
 from forefront.cluster.backend.cluster_status import cluster_status
-from forefront.cluster.backend.dispatcher import MoveCounters
+from forefront.cluster.backend.dispatching.dispatcher import MoveCounters
 from forefront.cluster.routing.replica_state import ReplicaLoad, ReplicaState
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.fairness.tenant import NO_TENANT

@@ -22,7 +22,7 @@ from forefront.chat.backend import Backend, PromptPreview, Run, RunUsage, Tokeni
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
 from forefront.cli.serving.server_runtime import run_server
 from forefront.cli.settings.config import Config
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import open_database

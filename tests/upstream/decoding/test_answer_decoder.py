@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.chat.events import ChoiceEnd, ContentDelta, Event
-from forefront.upstream.decoding.answer_decoder import AnswerDecoder, ErrorChunkError, MalformedAnswerError
+from forefront.upstream.decoding.answer_decoder import AnswerDecoder
+from forefront.upstream.decoding.errors import ErrorChunkError, MalformedAnswerError
 from forefront.upstream.decoding.usage import UpstreamUsage, read_usage, read_usages
 from forefront.upstream.error_mapping import read_error
 from forefront.upstream.http.sse import BoundedEventReader
@@ -116,7 +117,7 @@ def test_any_json_is_a_chunk_or_an_error(value: Any) -> None:
     try:
         list(decoder.decode(json.dumps(value).encode()))
     except Exception as error:
-        assert type(error).__module__ == "forefront.upstream.decoding.answer_decoder"
+        assert type(error).__module__ == "forefront.upstream.decoding.errors"
 
 
 def events(decoder: AnswerDecoder, *chunks: dict[str, Any]) -> list[Event]:

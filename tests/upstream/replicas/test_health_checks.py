@@ -2,7 +2,7 @@
 
 import asyncio
 
-from forefront.upstream.errors import UpstreamError
+from forefront.upstream.errors import AttemptFailure, UpstreamError
 from forefront.upstream.replica import UpstreamReplica
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import HealthChecks
@@ -26,7 +26,7 @@ class Checked:
         assert replica.name == "big/1"
         self.checks += 1
         if not self.works:
-            raise UpstreamError("unreachable", "engine_failed", "It is away.")
+            raise UpstreamError(AttemptFailure("unreachable"), "engine_failed", "It is away.")
 
 
 async def until_checked(checked: Checked, count: int) -> None:

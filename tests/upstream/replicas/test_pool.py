@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.fairness.tenant import Tenant
-from forefront.upstream.errors import FailureKind, UpstreamError
+from forefront.upstream.errors import AttemptFailure, FailureKind, UpstreamError
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.circuit import CircuitPolicy
 from forefront.upstream.replicas.pool import MAX_ATTEMPTS, UpstreamPool
@@ -64,7 +64,7 @@ def routed(text: object = "Hello", tokens: int = 100, tenant: str = "team") -> R
 
 
 def failure(kind: FailureKind, retry_after: float | None = None) -> UpstreamError:
-    return UpstreamError(kind, "engine_failed", "It failed.", retry_after=retry_after)
+    return UpstreamError(AttemptFailure(kind), "engine_failed", "It failed.", retry_after=retry_after)
 
 
 async def tried(bench: Bench, kinds: list[FailureKind]) -> tuple[list[str], RequestError | None]:

@@ -17,7 +17,7 @@ from forefront.chat.local.vector_engine import VectorEngine
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.prompt.context_limit import PromptSizeLimit
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingShape
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer

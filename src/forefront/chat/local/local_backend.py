@@ -14,7 +14,7 @@ from forefront.chat.local.preparation import PreparedGeneration, RequestPreparer
 from forefront.chat.local.sampling import effective_sampling
 from forefront.chat.local.token_engine import TokenEngine
 from forefront.chat.output.choice_decoder import ChoiceDecoder
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from forefront.chat.embedder import Vector
 from forefront.engine.embedding.embedding_model import EmbeddingInput
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.fairness.tenant import Tenant
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -112,9 +113,8 @@ def serve(
     models and the hashes of keys are kept under `FOREFRONT_HOME` (default `~/.forefront`).
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    try:
-        if speculation is not None and engine == "llama.cpp":
-            raise ConfigError(f"--speculation cannot be combined with the engine {engine}")
+    with _errors_shown(console):
+        _check_speculation(speculation, engine)
         model_options = ModelOptions(
             threads=threads,
             kv_cache_bytes=int(kv_cache * 2**30),
@@ -125,12 +125,7 @@ def serve(
             speculation=speculation or "ngram",
             draft=draft,
         )
-
-        def read() -> Config:
-            settings = _settings(config, host=host, port=port, grace_seconds=grace)
-            settings.ray.address = ray or settings.ray.address
-            return settings
-
+        read = partial(_settings, config, ray, host=host, port=port, grace_seconds=grace)
         settings = read()
         if settings.ray.address is not None:
             _check_replica_options(context)
@@ -140,6 +135,13 @@ def serve(
         template = None if chat_template is None else read_chat_template(chat_template)
         source = SettingsSource(read, models or [], model_options, template, find_home(), engine)
         _serve(ServeOptions(settings, source, key), console)
+
+
+@contextmanager
+def _errors_shown(console: Console) -> Iterator[None]:
+    """Exits with a message for an error that the operator can mend."""
+    try:
+        yield
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
         _exit(console, str(error))
     except OSError as error:
@@ -155,6 +157,12 @@ def _exit(console: Console, reason: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def _check_speculation(speculation: str | None, engine: str) -> None:
+    """Raises `ConfigError` for an engine without this option."""
+    if speculation is not None and engine == "llama.cpp":
+        raise ConfigError(f"--speculation cannot be combined with the engine {engine}")
+
+
 def _check_replica_options(context: typer.Context) -> None:
     """Raises `ConfigError` for an option of the engine, which runs on replicas."""
     for name in _ENGINE_OPTIONS:
@@ -165,12 +173,13 @@ def _check_replica_options(context: typer.Context) -> None:
             raise ConfigError(f"{option} {text} forefront.toml, and run `forefront cluster up`")
 
 
-def _settings(config: Path | None, **options: str | float | None) -> Config:
-    """The settings, overridden by the command's `options` of `[server]`. Raises `ConfigError`."""
+def _settings(config: Path | None, ray: str | None, **options: str | float | None) -> Config:
+    """The settings, overridden by the address of Ray and the `options` of `[server]`. Raises `ConfigError`."""
     settings = load_config(find_config(config, find_home()))
     for name, value in options.items():
         if value is not None:
             setattr(settings.server, name, value)
+    settings.ray.address = ray or settings.ray.address
     return settings
 
 

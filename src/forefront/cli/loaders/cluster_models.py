@@ -27,7 +27,7 @@ from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import QueueSettings, RayModelSettings, RaySettings
 from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
 from forefront.cluster.backend.cluster_loader import ClusterAccess, ClusterLoader
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.deployment.local_cluster import find_local
 from forefront.cluster.deployment.ray_environment import ray_environment
 from forefront.cluster.discovery.cluster_watch import ClusterWatch

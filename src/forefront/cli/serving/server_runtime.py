@@ -160,7 +160,7 @@ def _services(
     conversation_store: ConversationStore,
 ) -> Services:
     queue = AdmissionQueue(settings.queue.running, settings.queue.waiting)
-    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter=redis_limiter, tracer=tracer)
+    gateway = Gateway(ledger, price_list(settings), queue, redis_limiter, tracer)
     responses = StoredResponses(response_store, conversation_store, default=settings.responses.store)
     return Services(
         catalog,

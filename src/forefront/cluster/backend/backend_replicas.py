@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from forefront.cluster.backend.cluster_status import cluster_status
-from forefront.cluster.backend.dispatcher import MoveCounters
-from forefront.cluster.backend.replica_pool import ReplicaPool
+from forefront.cluster.backend.connections.replica_pool import ReplicaPool
+from forefront.cluster.backend.dispatching.dispatcher import MoveCounters
 from forefront.wire.admin.records import ClusterStatus
 
 

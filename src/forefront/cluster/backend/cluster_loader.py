@@ -11,10 +11,10 @@ from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import LoadError, create_preparer, find_end_tokens
 from forefront.cluster.backend.cluster_backend import ClusterBackend, ClusterEmbeddingBackend
-from forefront.cluster.backend.dispatcher import RemoteLimits
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_embedding_engine import RemoteEmbeddingEngine
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.backend.replica_pool import RemoteModel
 from forefront.cluster.discovery.cluster_watch import ClusterWatch, DiscoveryError, ModelWatch
 from forefront.cluster.protocol.connection_security import InsecureClusterError, client_context
 from forefront.cluster.protocol.replica_identity import ReplicaIdentity, text_digest

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from forefront.cluster.backend.dispatcher import MoveCounters
+from forefront.cluster.backend.dispatching.dispatcher import MoveCounters
 from forefront.cluster.routing.replica_table import RoutedReplica
 from forefront.cluster.routing.router import PrefixRouter
 from forefront.wire.admin.records import ClusterReplica, ClusterStatus, MoveCounts, RoutingCounts

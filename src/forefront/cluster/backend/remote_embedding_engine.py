@@ -3,14 +3,14 @@
 import ssl
 from collections.abc import Collection, Sequence
 
-from forefront.cluster.backend.dispatcher import RemoteLimits
-from forefront.cluster.backend.embedding_dispatcher import EmbeddingDispatcher
-from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.embedding_dispatcher import EmbeddingDispatcher
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.protocol.vector_codec import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError
 from forefront.fairness.tenant import Tenant
 

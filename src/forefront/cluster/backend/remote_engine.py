@@ -4,16 +4,16 @@ import asyncio
 import ssl
 from collections.abc import Collection
 
-from forefront.cluster.backend.dispatcher import RemoteLimits
-from forefront.cluster.backend.generation_dispatcher import GenerationDispatcher
-from forefront.cluster.backend.remote_generation import RemoteGeneration
-from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
+from forefront.cluster.backend.dispatching.generation_dispatcher import GenerationDispatcher
+from forefront.cluster.backend.dispatching.remote_generation import RemoteGeneration
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaState
 from forefront.cluster.routing.router import NoReplicaError
 from forefront.engine.backlog import CAPACITY, Backlog
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import ContextExceededError, EngineStoppedError
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest

@@ -10,7 +10,7 @@ from forefront.cluster.protocol.vector_codec import pack_vectors, unpack_inputs
 from forefront.cluster.replica.request_trace import RequestTrace
 from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
 from forefront.engine.embedding.embedding_engine import EmbeddingEngine
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError
 from forefront.fairness.tenant import Tenant
 from forefront.observability.tracing import Tracer

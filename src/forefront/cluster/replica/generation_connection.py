@@ -23,7 +23,7 @@ from forefront.cluster.protocol.token_codec import unpack_tokens
 from forefront.cluster.replica.constraint_builder import ConstraintBuilder
 from forefront.cluster.replica.served_generation import ServedGeneration, decode_request, encode_tokens
 from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import ConstraintError, EngineError, EngineStoppedError
 from forefront.engine.generation import Generation, Token
 from forefront.engine.request import GenerateRequest

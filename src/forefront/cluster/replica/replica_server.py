@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from forefront.cluster.protocol.frames import Status
 from forefront.cluster.replica.server_connection import ReplicaContext, ServerConnection
 from forefront.cluster.routing.replica_state import ReplicaLoad
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 
 log = logging.getLogger(__name__)
 

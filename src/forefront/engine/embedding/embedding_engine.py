@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from forefront.engine.embedding.embedding_graph import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput, padded_length
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
 from forefront.fairness.fair_queue import FairQueue
 from forefront.fairness.tenant import Tenant

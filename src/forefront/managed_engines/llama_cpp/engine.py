@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from forefront.engine.backlog import CAPACITY, Backlog
-from forefront.engine.engine import EngineStats
+from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import ContextExceededError, EngineError, EngineStoppedError, StepFailedError
 from forefront.engine.generation import Generation
 from forefront.engine.request import GenerateRequest

@@ -106,7 +106,7 @@ class CompletionService:
         with self._gateway.admit(principal, model.name, encoder.id) as lease, model:
             models = FallbackModels(model, others, self._gateway, lease)
             events = answer(parsed, models, principal.tenant, lease, headers)
-            sender = ResponseSender(scope, send, encoder, lease, headers, model.progress)
+            sender = ResponseSender(scope, send, encoder, lease, headers)
             sending = sender.stream(events, self._keepalive_seconds) if request.stream else sender.whole(events)
             name = principal.project.name, encoder.id
             self._senders[name] = sender
@@ -150,11 +150,7 @@ class CompletionsEndpoint(Generic[P]):
 
 
 async def answer(
-    parsed: ParsedRequest[Any],
-    models: FallbackModels,
-    tenant: Tenant,
-    lease: Lease,
-    headers: dict[str, str],
+    parsed: ParsedRequest[Any], models: FallbackModels, tenant: Tenant, lease: Lease, headers: dict[str, str]
 ) -> AsyncGenerator[Event, None]:
     """The events of a request: load → prepare → admit → run → settle.
 
@@ -162,10 +158,8 @@ async def answer(
     once the request's row is in the ledger. `headers` receives what the preparation adds to the response's. Raises
     `RequestError`, with the field names of the request's API.
     """
-    milliseconds = parsed.request.deadline_ms
-    deadline = None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
-    ends: list[ChoiceEnd] = []
-    began = False
+    deadline = _deadline(parsed)
+    ends, began = list[ChoiceEnd](), False
     if lease.recorder.tracer is not None:
         start_span(lease, parsed.request)
     try:
@@ -205,6 +199,12 @@ async def answer(
         if isinstance(error, RequestError):
             rename_fields(error, parsed.field_name)
         raise
+
+
+def _deadline(parsed: ParsedRequest[Any]) -> float | None:
+    """The end of the answer, on the event loop's clock."""
+    milliseconds = parsed.request.deadline_ms
+    return None if milliseconds is None else asyncio.get_running_loop().time() + milliseconds / 1000
 
 
 async def _admit(

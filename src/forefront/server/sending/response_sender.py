@@ -1,7 +1,7 @@
 """Sending a response: as one JSON body, or as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import quote
@@ -31,24 +31,16 @@ _STREAM_HEADERS: Final[RawHeaders] = [
 
 
 class ResponseSender:
-    """Sends the response to one request. `headers` may change until the first byte is sent. `loading`: the progress of
-    a load that the request waits for."""
+    """Sends the response to one request. `headers` may change until the first byte is sent."""
 
     def __init__(
-        self,
-        scope: Scope,
-        send: Send,
-        encoder: ResponseEncoder,
-        lease: Lease,
-        headers: Mapping[str, str],
-        loading: Callable[[], str | None],
+        self, scope: Scope, send: Send, encoder: ResponseEncoder, lease: Lease, headers: Mapping[str, str]
     ) -> None:
         self._scope = scope
         self._send = send
         self._encoder = encoder
         self._lease = lease
         self._headers = headers
-        self._loading = loading
         self._number = -1  # of the last event
         self._with_ids: bool = scope.get(RESUMABLE, False)
         self._joins_frames = not (self._with_ids or scope.get(BUFFERED, False))
@@ -120,7 +112,7 @@ class ResponseSender:
     async def _write_batch(self, write: Write, events: list[Event]) -> None:
         """Write events that have arrived together. An empty list means a pause."""
         if not events:
-            loading = self._loading()
+            loading = self._encoder.model.progress()  # of a load that the request waits for
             pause = self._encoder.pause(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)
             await write(pause)
             return

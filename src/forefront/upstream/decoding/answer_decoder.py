@@ -1,29 +1,22 @@
 """From an upstream's chunks to the events of an answer."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from forefront.chat.events import ChoiceEnd, ContentDelta, Event, ReasoningDelta, ToolCallBegin, ToolInputDelta
-from forefront.chat.tools.custom_calls import TextArgument
-from forefront.upstream.decoding.chunk import (
-    NULL,
-    CallDelta,
-    UpstreamChoice,
-    UpstreamChunk,
-    UpstreamDelta,
-    decode_chunk,
-)
+from forefront.chat.events import ChoiceEnd, ContentDelta, Event, ReasoningDelta
+from forefront.upstream.decoding.chunk import NULL, UpstreamChoice, UpstreamChunk, UpstreamDelta, decode_chunk
+from forefront.upstream.decoding.errors import ErrorChunkError, MalformedAnswerError
 from forefront.upstream.decoding.logprobs import read_logprobs
 from forefront.upstream.decoding.text_pattern import TextPattern
+from forefront.upstream.decoding.tool_calls import ToolCallDecoder
 from forefront.wire.completions.response import FinishReason
 
 # Attempts to find a pattern in chunks of text, until one has proved useful.
 _ATTEMPTS: Final = 4
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
-_MAX_CALLS: Final = 1024  # of one choice
 # Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
 _MAX_BYTES: Final = (256, 2**24)
 _MAX_PIECES: Final = (8, 1024)
@@ -36,38 +29,11 @@ _REASONS: Final[dict[str, FinishReason]] = {
 _FAILURES: Final = frozenset({"error", "abort", "aborted", "cancelled", "timeout"})
 
 
-class MalformedAnswerError(Exception):
-    """An upstream's answer that cannot be passed on. The text is for the log."""
-
-
-class ErrorChunkError(Exception):
-    """An error in place of a chunk: `body`, decoded."""
-
-    def __init__(self, body: Any) -> None:
-        super().__init__("the upstream reports an error")
-        self.body = body
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call: its number among those with a name, the id that the upstream gave it, and the arguments that came
-    before its name."""
-
-    number: int = 0
-    id: str | None = None
-    name: str = ""
-    held: str = ""
-    size: int = 0
-    text: TextArgument | None = None
-
-
 @dataclass(slots=True)
 class _Choice:
-    """One choice so far. `by_index` has calls by the upstream's numbers."""
+    """One choice so far. `calls` is None until a tool call comes."""
 
-    calls: list[_Call] = field(default_factory=list)
-    by_index: dict[int, _Call] = field(default_factory=dict)
-    begun: int = 0  # calls
+    calls: ToolCallDecoder | None = None
     ended: bool = False
 
 
@@ -260,68 +226,24 @@ class AnswerDecoder:
             self._count(text or "")
             yield ContentDelta(index, text or "", logprobs)
         if delta is not None and delta.tool_calls:
+            if choice.calls is None:
+                choice.calls = ToolCallDecoder(index, self._custom_tools)
             for call in delta.tool_calls:
-                yield from self._call(index, call, choice)
+                yield from choice.calls.decode(call, self._count)
         if part.finish_reason:  # some servers send an empty one until the end
             yield from self._end(index, choice, part.finish_reason.lower(), part.stop_string)
 
     def _end(self, index: int, choice: _Choice, reason: str, stop: str | None) -> Iterator[Event]:
         if reason in _FAILURES:
             raise MalformedAnswerError(f"it ends an answer with {reason!r}")
-        if any(not call.name for call in choice.calls):
-            raise MalformedAnswerError("it sends a tool call without a name")
-        for call in choice.calls:
-            if not call.size and call.text is None:
-                yield ToolInputDelta(index, call.number, "{}")  # clients parse the arguments as JSON
+        if choice.calls is not None:
+            yield from choice.calls.end()
         choice.ended = True
         self._open -= 1
         known = _REASONS.get(reason, "stop")
         if known in ("stop", "tool_calls"):
-            known = "tool_calls" if choice.calls else "stop"
+            known = "stop" if choice.calls is None else "tool_calls"
         yield ChoiceEnd(index, known, stop if known == "stop" else None)
-
-    def _call(self, index: int, delta: CallDelta, choice: _Choice) -> Iterator[Event]:
-        name, arguments, custom = _function(delta)
-        call = self._find_call(delta, name, choice)
-        if name and not call.name:
-            call.name, call.number = name, choice.begun
-            choice.begun += 1
-            wrapped = not custom and name in self._custom_tools
-            call.text = TextArgument() if wrapped else None
-            self._count(name)
-            yield ToolCallBegin(index, call.number, name, custom=custom or wrapped)
-            custom = custom or wrapped
-            arguments, call.held = call.held + arguments, ""
-        elif not call.name:
-            call.held += arguments
-            self._count(arguments)
-            return
-        if arguments:
-            call.size += len(arguments)
-            self._count(arguments)
-            if call.text is not None:
-                arguments = call.text.feed(arguments)
-            if arguments:
-                yield ToolInputDelta(index, call.number, arguments, custom=custom or call.text is not None)
-
-    def _find_call(self, delta: CallDelta, name: str, choice: _Choice) -> _Call:
-        """The call that a delta belongs to. Some servers leave out indices, and some give every whole call the same."""
-        call: _Call | None
-        if delta.index is not None:
-            call = choice.by_index.get(delta.index)
-            if call is not None and not (name and _differs(call, delta, name)):
-                return call
-        elif choice.calls and not name and (not delta.id or delta.id == choice.calls[-1].id):
-            return choice.calls[-1]
-        elif delta.id and (call := next((known for known in choice.calls if known.id == delta.id), None)) is not None:
-            return call
-        if len(choice.calls) == _MAX_CALLS:
-            raise MalformedAnswerError(f"it makes more than {_MAX_CALLS} tool calls")
-        call = _Call(id=delta.id)
-        choice.calls.append(call)
-        if delta.index is not None:
-            choice.by_index[delta.index] = call
-        return call
 
     def _read_logprobs(self, part: UpstreamChoice) -> Any:
         try:
@@ -342,25 +264,6 @@ def _read_chunk(data: bytes) -> UpstreamChunk:
         return decode_chunk(data)
     except ValueError as error:
         raise MalformedAnswerError(f"it sends an invalid chunk: {error}") from None
-
-
-def _function(delta: CallDelta) -> tuple[str, str, bool]:
-    """The name and the arguments of a call's delta, and whether it is of a custom tool."""
-    if delta.custom is not None:
-        return delta.custom.name or "", delta.custom.input or "", True
-    if delta.function is None:
-        return "", "", False
-    arguments = delta.function.arguments
-    if isinstance(arguments, dict):
-        arguments = msgspec.json.encode(arguments).decode()
-    return delta.function.name or "", arguments or "", False
-
-
-def _differs(call: _Call, delta: CallDelta, name: str) -> bool:
-    """Whether a delta with the index of a call is of another call."""
-    if delta.id and call.id is not None and delta.id != call.id:
-        return True
-    return bool(call.name) and call.name != name
 
 
 def _texts(delta: UpstreamDelta) -> tuple[str, str | None]:

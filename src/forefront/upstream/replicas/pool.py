@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from forefront.upstream.errors import UpstreamError
+from forefront.upstream.errors import AttemptFailure, UpstreamError
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.affinity import conversation_key, rank
 from forefront.upstream.replicas.balance import least_loaded, preferred
@@ -93,4 +93,4 @@ class UpstreamPool:
     def _unavailable(self, now: float) -> UpstreamError:
         wait = min(state.circuit.wait(now) for state in self._states)
         text = "The model's upstream is not available at the moment; try again."
-        return UpstreamError("unreachable", "upstream_unavailable", text, retry_after=max(wait, 1.0))
+        return UpstreamError(AttemptFailure("unreachable"), "upstream_unavailable", text, retry_after=max(wait, 1.0))

@@ -8,11 +8,11 @@ import ssl
 import time
 from collections import defaultdict
 
-from forefront.cluster.backend.cache_lookups import CacheLookups
-from forefront.cluster.backend.dispatcher import Dispatcher, RemoteLimits
-from forefront.cluster.backend.remote_generation import RemoteGeneration
-from forefront.cluster.backend.replica_connection import ReplicaConnection
-from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.cache_lookups import CacheLookups
+from forefront.cluster.backend.dispatching.dispatcher import Dispatcher, RemoteLimits
+from forefront.cluster.backend.dispatching.remote_generation import RemoteGeneration
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Delta, Found, FromReplica, Pause, Released, Resume, StepTokens
 from forefront.engine.generation import Generation

@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from forefront.cluster.backend.remote_request import RemoteRequest
-from forefront.cluster.backend.replica_connection import ReplicaConnection
-from forefront.cluster.backend.replica_pool import RemoteModel, ReplicaPool
+from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
+from forefront.cluster.backend.connections.replica_pool import RemoteModel, ReplicaPool
+from forefront.cluster.backend.dispatching.remote_request import RemoteRequest
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Cancel, Failed, FromReplica
 from forefront.cluster.routing.router import NoReplicaError, PrefixRouter

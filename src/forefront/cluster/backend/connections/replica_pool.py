@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from forefront.cluster.backend.draft_counters import DraftCounters
-from forefront.cluster.backend.replica_connection import ReplicaConnection
+from forefront.cluster.backend.connections.draft_counters import DraftCounters
+from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Alive, FromReplica, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress

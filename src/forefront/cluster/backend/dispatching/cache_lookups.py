@@ -5,7 +5,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
-from forefront.cluster.backend.replica_connection import ReplicaConnection
+from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
 from forefront.cluster.protocol.frames import Found, Lookup
 from forefront.cluster.protocol.token_codec import pack_tokens
 from forefront.fairness.tenant import Tenant

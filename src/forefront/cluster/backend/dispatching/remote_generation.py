@@ -1,6 +1,6 @@
 """A generation on replicas: its request and its tokens so far, with which another replica continues it."""
 
-from forefront.cluster.backend.remote_request import RemoteRequest
+from forefront.cluster.backend.dispatching.remote_request import RemoteRequest
 from forefront.cluster.protocol.constraint_source import ConstraintSource, constraint_source
 from forefront.cluster.protocol.frames import Delta, Resumed, Submit
 from forefront.cluster.protocol.token_codec import pack_tokens

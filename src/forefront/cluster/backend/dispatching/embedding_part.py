@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from forefront.cluster.backend.remote_request import RemoteRequest
+from forefront.cluster.backend.dispatching.remote_request import RemoteRequest
 from forefront.cluster.protocol.frames import Embed
 from forefront.cluster.protocol.vector_codec import Floats, pack_inputs
 from forefront.cluster.routing.router import Placement, PrefixRouter
@@ -18,9 +18,9 @@ _PART_TOKENS: Final = 8192
 _PART_SEQUENCES: Final = 64
 
 
-class EmbeddingRequest:
-    """What the parts of one request share. All get their vectors from replicas of the first part's `fingerprint`:
-    vectors of different models cannot be compared."""
+class EmbeddingContext:
+    """The values that all parts of a request share. All get their vectors from replicas of the first part's
+    `fingerprint`: vectors of different models cannot be compared."""
 
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
@@ -31,21 +31,21 @@ class EmbeddingRequest:
 class EmbeddingPart(RemoteRequest):
     """Some sequences of a request, of `work` tokens together."""
 
-    def __init__(self, request: EmbeddingRequest, inputs: Sequence[EmbeddingInput]) -> None:
+    def __init__(self, context: EmbeddingContext, inputs: Sequence[EmbeddingInput]) -> None:
         super().__init__()
-        self.request, self.inputs = request, inputs
+        self.context, self.inputs = context, inputs
         self.work = sum(len(entry.tokens) for entry in inputs)
         self.vectors: asyncio.Future[list[Floats]] = asyncio.get_running_loop().create_future()
 
     def choose(self, router: PrefixRouter) -> Placement:
         """See `RemoteRequest.choose`: by load."""
-        return router.place_by_load(self.work, self.request.tenant, self.request.fingerprint)
+        return router.place_by_load(self.work, self.context.tenant, self.context.fingerprint)
 
     def message(self, placement: Placement) -> Embed:
         """See `RemoteRequest.message`."""
-        request = self.request
-        request.fingerprint = placement.replica.fingerprint
-        return pack_inputs(self.number, self.inputs, request.tenant, request.trace)
+        context = self.context
+        context.fingerprint = placement.replica.fingerprint
+        return pack_inputs(self.number, self.inputs, context.tenant, context.trace)
 
     def fail(self, error: EngineError) -> None:
         """See `RemoteRequest.fail`."""

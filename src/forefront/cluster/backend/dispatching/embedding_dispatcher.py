@@ -6,10 +6,10 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from forefront.cluster.backend.dispatcher import Dispatcher, RemoteLimits
-from forefront.cluster.backend.embedding_part import EmbeddingPart, EmbeddingRequest, split_inputs
-from forefront.cluster.backend.replica_connection import ReplicaConnection
-from forefront.cluster.backend.replica_pool import RemoteModel
+from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
+from forefront.cluster.backend.connections.replica_pool import RemoteModel
+from forefront.cluster.backend.dispatching.dispatcher import Dispatcher, RemoteLimits
+from forefront.cluster.backend.dispatching.embedding_part import EmbeddingContext, EmbeddingPart, split_inputs
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import FromReplica, Vectors
 from forefront.cluster.protocol.vector_codec import Floats, unpack_vectors
@@ -30,8 +30,8 @@ class EmbeddingDispatcher(Dispatcher[EmbeddingPart]):
 
     async def vectors(self, inputs: Sequence[EmbeddingInput], tenant: Tenant) -> list[Floats]:
         """See `VectorEngine.vectors`."""
-        request = EmbeddingRequest(tenant)
-        parts = [EmbeddingPart(request, part) for part in split_inputs(inputs)]
+        context = EmbeddingContext(tenant)
+        parts = [EmbeddingPart(context, part) for part in split_inputs(inputs)]
         try:
             for part in parts:
                 self.dispatch(part)

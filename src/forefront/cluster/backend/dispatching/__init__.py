@@ -1,0 +1,1 @@
+"""Requests on replicas: where each one runs, and where it continues after a loss."""
