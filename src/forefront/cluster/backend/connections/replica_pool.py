@@ -63,13 +63,12 @@ class ReplicaPool:
     def __init__(
         self,
         model: RemoteModel,
-        router: PrefixRouter,
         stall_seconds: float,
         events: PoolEvents,
         discovery: ModelWatch | None,
         tls: ssl.SSLContext | None,
     ) -> None:
-        self.router = router
+        self.router = PrefixRouter(silence_seconds=stall_seconds)
         self.drafts = DraftCounters()
         self._model, self._stall_seconds = model, stall_seconds
         self._events, self._discovery, self._tls = events, discovery, tls

@@ -14,7 +14,7 @@ from forefront.cluster.backend.connections.replica_pool import RemoteModel, Repl
 from forefront.cluster.backend.dispatching.remote_request import RemoteRequest
 from forefront.cluster.discovery.cluster_watch import ModelWatch
 from forefront.cluster.protocol.frames import Cancel, Failed, FromReplica
-from forefront.cluster.routing.router import NoReplicaError, PrefixRouter
+from forefront.cluster.routing.router import NoReplicaError
 from forefront.engine.errors import (
     ConstraintError,
     EngineError,
@@ -56,8 +56,8 @@ class Dispatcher(ABC, Generic[R]):
     def __init__(
         self, model: RemoteModel, limits: RemoteLimits, discovery: ModelWatch | None, tls: ssl.SSLContext | None
     ) -> None:
-        self.router = PrefixRouter(silence_seconds=limits.stall_seconds)
-        self.pool = ReplicaPool(model, self.router, limits.stall_seconds, self, discovery, tls)
+        self.pool = ReplicaPool(model, limits.stall_seconds, self, discovery, tls)
+        self.router = self.pool.router
         self.moves = MoveCounters()
         self._limits = limits
         self._numbers = itertools.count(1)
