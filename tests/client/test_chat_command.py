@@ -157,6 +157,7 @@ Run = Callable[..., Result]
 def run(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs the command against the server, with keys `typed` on a terminal or `stdin` in a pipe."""
     monkeypatch.setenv("FOREFRONT_HOME", str(tmp_path))
+    monkeypatch.setenv("FOREFRONT_API_KEY", "a-key")
     app = typer.Typer()
     app.command()(command.chat)
     monkeypatch.setattr(client_options, "ForefrontClient", lambda base_url: server.client())

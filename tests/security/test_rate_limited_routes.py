@@ -25,6 +25,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/messages": _CHAT,
     "/v1/messages/count_tokens": {"model": "tiny", "messages": _CHAT["messages"]},
     "/v1/responses": {"model": "tiny", "input": "Hi", "max_output_tokens": 1},
+    "/v1/responses/input_tokens": {"model": "tiny", "input": "Hi"},
     "/v1/conversations": {},
     "/v1/conversations/{id}": {"metadata": {}},
     "/v1/conversations/{id}/items": {"items": [{"role": "user", "content": "Hi"}]},

@@ -149,10 +149,10 @@ def test_a_typo_is_refused_by_name_and_a_stranger_let_through_by_name(server: Ru
         ("", "No API key"),
         ("Bearer", "No API key"),
         ("Basic dXNlcjpwYXNz", "No API key"),
-        ("Bearer wrong-key-0123456789", "not known"),
+        ("Bearer wrong-key-0123456789", "unknown"),
         ("Bearer $FOREFRONT_API_KEY", "double quotes"),
-        ("Bearer ' OR 1=1 --", "not known"),
-        ("Bearer \xe9\xe8", "not known"),
+        ("Bearer ' OR 1=1 --", "unknown"),
+        ("Bearer \xe9\xe8", "unknown"),
     ],
 )
 def test_no_key_or_a_wrong_one(server: RunningServer, header: str | None, expected: str) -> None:

@@ -273,7 +273,7 @@ async def test_a_store_that_hangs_times_out(database: Database, monkeypatch: pyt
         monkeypatch.setattr(ledger_module, "STORE_TIMEOUT", 0.5)
         monkeypatch.setattr(thread_module, "STORE_TIMEOUT", 0.5)
         hangs.set()
-        with pytest.raises(RequestError, match="costs nothing"):
+        with pytest.raises(RequestError, match="not charged"):
             await answer(fixture.gateway.admit(principal, "m", "during"), 10, 10, 5)
         with pytest.raises(RequestError, match="cannot write its ledger"):
             fixture.gateway.admit(principal, "m", "refused")
