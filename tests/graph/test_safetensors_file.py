@@ -100,7 +100,10 @@ INDEXES = {
     "elsewhere": ({"weight_map": {"one": "../model.safetensors"}}, "no safetensors file beside it"),
     "root": ({"weight_map": {"one": "/etc/passwd"}}, "no safetensors file beside it"),
     "missing": ({"weight_map": {"one": "b.safetensors"}}, r"'b\.safetensors', which is missing"),
-    "no such tensor": ({"weight_map": {"six": "model.safetensors"}}, "'six' in 'model.safetensors', which does not contain it"),
+    "no such tensor": (
+        {"weight_map": {"six": "model.safetensors"}},
+        "'six' in 'model.safetensors', which does not contain it",
+    ),
 }
 
 
