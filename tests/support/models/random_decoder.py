@@ -4,7 +4,7 @@ A family is its metadata and its tensors, as llama.cpp's files have them. Widths
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -377,16 +377,25 @@ def write_decoder(path: Path, family: Family, *, shape: Shape | None = None, qua
     for key, value in (_fields(family, shape) | family.fields).items():
         _add(writer, key if key.startswith("xielu.") else f"{family.architecture}.{key}", value)
     _add_vocabulary(writer)
+    _add_tensors(writer, _all_tensors(family, shape), partial(_kind, quant=quant), seed)
+    _write(writer)
+
+
+def _add_tensors(writer: Any, tensors: Iterable[TensorSpec], kind_of: Callable[[str], str], seed: int) -> None:
+    """Random values for each tensor. `kind_of`: the format of a matrix by its name."""
     rng = np.random.default_rng(seed)
-    for name, dimensions, gain in _all_tensors(family, shape):
+    for name, dimensions, gain in tensors:
         if gain is None:
             writer.add_tensor(name, rng.uniform(0.7, 1.3, dimensions).astype(np.float32))
         elif gain == 0:
             writer.add_tensor(name, rng.standard_normal(dimensions, np.float32) * np.float32(0.3))
         else:
-            kind = _kind(name, quant)
+            kind = kind_of(name)
             matrix = random_matrix((dimensions[0], dimensions[1]), kind, gain / math.sqrt(dimensions[-1]), rng)
             writer.add_tensor(name, matrix, raw_dtype=gguf.GGMLQuantizationType[kind])
+
+
+def _write(writer: Any) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

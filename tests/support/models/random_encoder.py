@@ -1,16 +1,13 @@
 """Tiny embedding models with random weights, as llama.cpp's files have them."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import gguf
-import numpy as np
 
 from tests.support.models import random_decoder
-from tests.support.models.random_blocks import random_matrix
 from tests.support.models.random_decoder import CONTEXT, DEEP, DEFAULT, VOCABULARY, WIDE, Shape, Tensors, TensorSpec
 
 MEAN, CLS, LAST, RANK = 1, 2, 3, 4
@@ -158,20 +155,9 @@ def write_encoder(
         writer.add_array(f"{family.architecture}.classifier.output_labels", ["yes", "no"])
     random_decoder._add_vocabulary(writer)
     writer.add_uint32("tokenizer.ggml.token_type_count", SEGMENTS)
-    rng = np.random.default_rng(seed)
-    for name, dimensions, gain in _all_tensors(family, shape):
-        if gain is None:
-            writer.add_tensor(name, rng.uniform(0.7, 1.3, dimensions).astype(np.float32))
-        elif gain == 0:
-            writer.add_tensor(name, rng.standard_normal(dimensions, np.float32) * np.float32(0.3))
-        else:
-            kind = quant if name.startswith("blk.") else "F32"
-            matrix = random_matrix((dimensions[0], dimensions[1]), kind, gain / math.sqrt(dimensions[-1]), rng)
-            writer.add_tensor(name, matrix, raw_dtype=gguf.GGMLQuantizationType[kind])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    tensors = _all_tensors(family, shape)
+    random_decoder._add_tensors(writer, tensors, lambda name: quant if name.startswith("blk.") else "F32", seed)
+    random_decoder._write(writer)
 
 
 def _all_tensors(family: EncoderFamily, shape: Shape) -> Iterator[TensorSpec]:

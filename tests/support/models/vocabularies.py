@@ -11,6 +11,7 @@ import gguf
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from tests.support.models import random_decoder
 from tests.support.models.texts import texts
 
 CONTROL = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>")
@@ -105,14 +106,7 @@ def write_vocabulary(path: Path, metadata: Mapping[str, Any]) -> None:
     writer.add_head_count(1)
     writer.add_layer_norm_rms_eps(1e-5)
     for name, value in metadata.items():
-        if isinstance(value, bool):
-            writer.add_bool(name, value)
-        elif isinstance(value, int):
-            writer.add_uint32(name, value)
-        elif isinstance(value, str):
-            writer.add_string(name, value)
-        else:
-            writer.add_array(name, value)
+        random_decoder._add(writer, name, value)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
