@@ -70,6 +70,27 @@ def test_first_start_shows_a_key_that_works_and_the_second_does_not_show_it(tiny
         assert httpx.get(f"{server.url}/v1/models", headers={"authorization": f"Bearer {key}"}).status_code == 200
 
 
+def test_the_address_and_the_first_key_are_one_write(tiny_gguf: Path, tmp_path: Path) -> None:
+    """A program that waits for the line with the address finds the key beside it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FOREFRONT")}
+    environment |= {"FOREFRONT_HOME": str(tmp_path / "home"), "PORT": "0"}
+    output, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each write is one message
+    command = [sys.executable, "-m", "forefront.cli", "serve", str(tiny_gguf)]
+    with output, subprocess.Popen(command, env=environment, stdout=writer, stderr=writer) as process:
+        writer.close()
+        output.settimeout(60)
+        message = b""
+        try:
+            while b" serves " not in message:
+                message = output.recv(65536)
+                assert message, "the server ended"
+        finally:
+            process.terminate()
+        assert process.wait(60) == 0
+    assert b"FOREFRONT_API_KEY=ff-" in message
+    assert b"--data '{" in message
+
+
 def test_an_adopted_key_is_never_shown(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([str(tiny_gguf)], tmp_path / "home") as server:
         assert server.get("/v1/models").status_code == 200

@@ -210,11 +210,12 @@ def _serve(options: ServeOptions, console: Console) -> None:
 
         def started() -> None:
             title = f"[bold]Forefront {version('forefront')}[/]"
-            console.print(f"{title} serves {escape(', '.join(names))} on [bold]{url}[/] (Ctrl-C stops it)")
-            if console.is_terminal:
-                console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
-            if new_key is not None:
-                _print_first_key(console, new_key, first_request(catalog.get(names[0]), url, new_key))
+            with console:  # one write, so that a program that waits for the address reads the key with it
+                console.print(f"{title} serves {escape(', '.join(names))} on [bold]{url}[/] (Ctrl-C stops it)")
+                if console.is_terminal:
+                    console.print(f"Playground: [bold]{url}/[/], dashboard: [bold]{url}/dashboard[/]")
+                if new_key is not None:
+                    _print_first_key(console, new_key, first_request(catalog.get(names[0]), url, new_key))
 
         def make_reloader(catalog: Catalog, gateway: Gateway) -> Reloader:
             return Reloader(source, options.settings, models, catalog, gateway)
