@@ -5,6 +5,7 @@ compiled for common processors and leave out AVX-512 and VNNI, so they are a slo
 compiler, `xllamacpp` replaces it, and the version names it.
 """
 
+import os
 import shutil
 import sys
 import tarfile
@@ -89,7 +90,8 @@ def _build(version: str) -> Path:
         archive.extractall(target, filter="data")
     [folder] = target.glob("*/vendor/llama.cpp")
     run_to_end(NAME, ["cmake", "-S", str(folder), "-B", str(target / "build"), *_CMAKE])
-    run_to_end(NAME, ["cmake", "--build", str(target / "build"), "--target", "llama-server", "--parallel"])
+    jobs = str(len(os.sched_getaffinity(0)))  # `--parallel` alone starts all files at once
+    run_to_end(NAME, ["cmake", "--build", str(target / "build"), "--target", "llama-server", "--parallel", jobs])
     program.parent.mkdir(exist_ok=True)
     shutil.move(target / "build" / "bin" / "llama-server", program)
     for folder in (target / "build", *target.glob("llama_cpp_python-*")):

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import takewhile
 from typing import Any
 
@@ -45,8 +46,9 @@ def components(requests: Iterable[Any], responses: Iterable[Any]) -> dict[str, S
     return plain
 
 
+@cache
 def schema_of(type_: Any) -> Schema:
-    """One type's schema; structs in it are references."""
+    """One type's schema; structs in it are references. Made once, because most operations share their errors."""
     [schema], _ = msgspec.json.schema_components([type_], ref_template=_REFERENCE)
     plain: Schema = _plain(schema)
     return plain
@@ -55,7 +57,7 @@ def schema_of(type_: Any) -> Schema:
 def _structs(types: Iterable[Any]) -> Iterator[type[msgspec.Struct]]:
     """Every struct within the types, once."""
     seen: set[type[msgspec.Struct]] = set()
-    left = [msgspec.inspect.type_info(type_) for type_ in types]
+    left = list(msgspec.inspect.multi_type_info(types))
     while left:
         info = left.pop()
         if isinstance(info, msgspec.inspect.StructType):
