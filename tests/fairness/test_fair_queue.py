@@ -1,6 +1,7 @@
 """Weighted fair queueing: order, shares and counts."""
 
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -115,3 +116,12 @@ def test_the_work_for_a_finished_item_is_linear_in_the_number_of_tenants() -> No
         return count_instructions(finish_one)
 
     assert work(400) < 3 * work(200)
+
+
+def test_a_long_queue_of_one_tenant_is_emptied_in_linear_time() -> None:
+    queue: FairQueue[int] = FairQueue(2**31, 2**31)
+    for number in range(200_000):
+        queue.add("a", 1, number, 1)
+    begin = time.process_time()
+    assert sum(queue.start_next() is not None for _ in range(200_000)) == 200_000
+    assert time.process_time() - begin < 10

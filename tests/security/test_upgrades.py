@@ -6,7 +6,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from uvicorn.server import ServerState
 
 from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
-from tests.cli.settings.test_config import make_pair
 from tests.security.framing_corpus import CHUNKED, INNER, NEXT, upgrades
 from tests.security.raw import RawResponse, connection, exchange, read_all, request
 from tests.support.programs.debian import installed
-from tests.support.server import KEY, RunningServer, run_server
+from tests.support.server import KEY, RunningServer
 
 OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
 LENGTH = f"Content-Length: {len(INNER)}"
@@ -151,16 +149,6 @@ def test_a_server_answers_a_chat_that_offers_an_upgrade(server: RunningServer) -
         for at in range(len(content)):
             opened.sendall(content[at : at + 1])
         check_chat(read_all(opened))
-
-
-@pytest.fixture(scope="module")
-def tls(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Path]]:
-    """A server with TLS, and its certificate."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = make_pair(folder / "pair")
-    variables = {"FOREFRONT_SERVER_TLS_CERTIFICATE": str(certificate), "FOREFRONT_SERVER_TLS_KEY": str(key)}
-    with run_server([f"tiny={tiny_gguf}"], folder / "home", environment=variables) as running:
-        yield running, certificate
 
 
 def test_an_upgrade_over_tls_is_the_same(tls: tuple[RunningServer, Path]) -> None:

@@ -8,6 +8,7 @@ A running item keeps its slot until it is finished. When one tenant fills the sl
 more items run, of tenants below their weighted share of the slots.
 """
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from itertools import takewhile
 from operator import attrgetter
@@ -22,7 +23,8 @@ class _Tenant(msgspec.Struct, Generic[T]):
     time: float = 0.0
     weight: float = 1.0
     running: dict[T, float] = msgspec.field(default_factory=dict)  # the weight by which each item was charged
-    waiting: dict[T, int] = msgspec.field(default_factory=dict)  # the tokens of each, in order of arrival
+    # The tokens of each, in order of arrival. A `dict` finds its first key behind all that were removed before it.
+    waiting: OrderedDict[T, int] = msgspec.field(default_factory=OrderedDict)
 
 
 class FairQueue(Generic[T]):

@@ -8,7 +8,7 @@ from forefront.fairness.fair_semaphore import FairSemaphore
 from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.gateway.ledger.ledger_writer import STORE_TIMEOUT
 from forefront.gateway.store.database import StoreError
-from forefront.gateway.store.run_in_thread import run_in_thread
+from forefront.gateway.store.store_threads import StoreThreads
 from forefront.wire.errors import RequestError
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class StoreCalls:
 
     def __init__(self, max_calls: int = _MAX_CALLS, seconds: float = STORE_TIMEOUT) -> None:
         self._slots = FairSemaphore(max_calls)
+        self._threads = StoreThreads()
         self._seconds = seconds
 
     async def __call__(self, call: Callable[[], T], tenant: Tenant = NO_TENANT) -> T:
@@ -30,7 +31,7 @@ class StoreCalls:
         answer."""
         try:
             async with asyncio.timeout(self._seconds), self._slots.slot(tenant):
-                return await run_in_thread(call)
+                return await self._threads.run(call)
         except (StoreError, TimeoutError):
             text = "The server cannot use its store at the moment; try again."
             raise RequestError("store_unavailable", text) from None

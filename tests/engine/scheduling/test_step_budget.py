@@ -167,6 +167,26 @@ def test_steps_are_short_while_another_tenant_arrives() -> None:
     assert statistics.median(seconds for _, seconds in beside_decodes(machine)[-10:]) > 0.7 * usual
 
 
+def test_a_tenant_that_arrives_beside_long_prompts_waits_for_few_tokens() -> None:
+    """Steps of prompts alone took 192 tokens, and 41 ms on this processor, whose step costs 3 ms."""
+    machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
+    machine.add(fresh(2000, A, 1) for _ in range(100))
+    for _ in range(60):
+        machine.timed_step()
+    waits, others = [], []
+    for _ in range(20):
+        [late] = machine.add([fresh(30, B, 1)])
+        arrived = machine.now
+        begin = len(machine.sizes)
+        machine.timed_until(lambda late=late: late in machine.finished)  # type: ignore[misc]
+        waits.append(machine.token_times[late][0] - arrived)
+        for _ in range(5):
+            machine.timed_step()
+        others += [size.tokens for size, _ in machine.sizes[begin + 1 :] if size.tokens > 30]
+    assert statistics.median(others) <= 64
+    assert statistics.median(waits) < 4 * machine.processor.seconds(StepSize(tokens=30), random.Random(1))
+
+
 def test_tenants_that_keep_arriving_take_at_most_every_other_step_for_themselves() -> None:
     machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
     streams = machine.add(fresh(60, A, 10**6) for _ in range(10))

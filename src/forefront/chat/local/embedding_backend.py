@@ -20,6 +20,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingInput, Embedding
 from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
+from forefront.fairness.time_slice import rest
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
@@ -99,11 +100,13 @@ class EmbeddingBackend:
         inputs: list[EmbeddingInput] = []
         total = 0
         entries = request.inputs
+        rested = time.monotonic()
         for index, entry in enumerate(entries):
             param = "input" if len(entries) == 1 else f"input[{index}]"
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
+            rested = await rest(rested)  # token ids take no turn in a thread
         return PreparedInputs(inputs, tenant, request.dimensions or width)
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedInputs:
@@ -140,7 +143,14 @@ class EmbeddingBackend:
         if self._shape.ranks:
             return vectors
         shortened = [vector[: prepared.dimensions] for vector in vectors]
-        return [unit(vector) for vector in shortened] if self._facts.normalize else shortened
+        if not self._facts.normalize:
+            return shortened
+        units: list[Vector] = []
+        rested = time.monotonic()
+        for vector in shortened:
+            units.append(unit(vector))
+            rested = await rest(rested)
+        return units
 
     # The rest of a backend.
 

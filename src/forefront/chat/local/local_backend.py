@@ -19,14 +19,13 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineU
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
+from forefront.fairness.time_slice import rest
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
 
 # Seconds: a token that was sampled so recently proves that the engine works.
 _PROBE_AGE = 2.0
-# Seconds of work on the event loop after which other tasks run.
-_TIME_SLICE = 0.005
 # No project can have this name.
 _PROBE_TENANT = Tenant("\0probe")
 
@@ -121,7 +120,7 @@ class LocalBackend:
                     for event in _decode(prepared.answers, tokens):
                         unfinished -= isinstance(event, ChoiceEnd)
                         yield event
-                        rested = await _rest(rested)
+                        rested = await rest(rested)
                     if not unfinished:
                         break
         finally:
@@ -157,15 +156,6 @@ def _decode(answers: Sequence[ChoiceDecoder], tokens: Sequence[Token]) -> Iterat
     for index, group in groupby(sorted(tokens, key=choice), key=choice):
         if not answers[index].ended:
             yield from answers[index].events(list(group))
-
-
-async def _rest(since: float) -> float:
-    """Yield to the event loop if the last time, `since`, is a time slice ago. The time of the last yield."""
-    now = time.monotonic()
-    if now - since < _TIME_SLICE:
-        return since
-    await asyncio.sleep(0)
-    return now
 
 
 @contextmanager

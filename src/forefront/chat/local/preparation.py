@@ -139,7 +139,7 @@ class RequestPreparer:
             )
             for tokens in prompts
         ]
-        answers = text_decoders(request, self._format.plain_texts, prompts)
+        answers = await text_decoders(request, self._format.plain_texts, prompts)
         return PreparedGeneration(requests, answers, received, constraint.left_out)
 
     async def tokenize(self, request: TokenizeRequest, tenant: Tenant) -> TokenizedText:

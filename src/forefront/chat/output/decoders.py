@@ -1,10 +1,12 @@
 """The decoders of a request's choices."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder, DecodeOptions, TokenTexts
 from forefront.chat.output.stop_strings import StopStrings
+from forefront.fairness.time_slice import rest
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 
@@ -23,10 +25,11 @@ def chat_decoders(request: ChatRequest, model_format: ModelFormat, prompt: str) 
     ]
 
 
-def text_decoders(
+async def text_decoders(
     request: CompletionRequest, texts: TokenTexts, prompts: Iterable[Sequence[int]]
 ) -> list[ChoiceDecoder]:
-    """One decoder for each choice of each prompt (token ids), in the order of the prompts."""
+    """One decoder for each choice of each prompt (token ids), in the order of the prompts. 4,096 take tens of
+    milliseconds."""
     options = DecodeOptions(
         StopStrings(request.stops),
         request.stop_tokens,
@@ -35,5 +38,10 @@ def text_decoders(
         end_logprob=True,
         mute=request.max_tokens == 0,
     )
-    echoes = [prompt if request.echo else () for prompt in prompts for _ in range(request.n or 1)]
-    return [ChoiceDecoder(index, texts, options, echo=echo) for index, echo in enumerate(echoes)]
+    decoders: list[ChoiceDecoder] = []
+    rested = time.monotonic()
+    for prompt in prompts:
+        for _ in range(request.n or 1):
+            decoders.append(ChoiceDecoder(len(decoders), texts, options, echo=prompt if request.echo else ()))
+        rested = await rest(rested)
+    return decoders

@@ -9,6 +9,9 @@ _MARGIN: Final = 0.5
 # The part of the target that a step may take while new tenants arrive, and the seconds for which that holds.
 _CONTENDED_PART: Final = 0.25
 _CONTENDED_SECONDS: Final = 2.0
+# The time of the prompts in a step while new tenants arrive, at most, in times of the constant cost of a step: a third
+# of the step is lost to that cost then.
+_CONTENDED_CONSTANTS: Final = 2.0
 # The chunk without decodes, at least: nine tenths as fast for each token as the whole prompt at once. A larger one may
 # take so many targets, since a request that arrives meanwhile waits for its end.
 _LEAST_ALONE: Final = 256
@@ -51,15 +54,19 @@ class StepBudget:
         # A third of the step is for prompts in any case; half where decodes alone take the goal. The constant cost of a
         # step would otherwise be paid for few tokens.
         least = base * min(max(base / goal, 0.5), 1.0)
-        return _rounded(self._fitting(max(goal - base, least), context), size.decodes + size.tokens)
+        seconds = goal - base
+        if self.contended:
+            least, seconds = base / 2, min(seconds, self._contended_seconds())
+        return _rounded(self._fitting(max(seconds, least), context), size.decodes + size.tokens)
 
     def tokens_alone(self, context: float = 0.0) -> int:
         """The chunk of prompts in a step without decodes, each token attending to `context` tokens."""
         if not self.cost.measured:
             return min(_LEAST_ALONE, self._most)
-        fitting = self._fitting(_ALONE * self._goal(), context)
-        least = _LEAST_ALONE * _CONTENDED_PART if self.contended else _LEAST_ALONE
-        return min(_rounded(max(fitting, int(least)), 0), self._most)
+        seconds, least = _ALONE * self._goal(), _LEAST_ALONE
+        if self.contended:
+            seconds, least = min(seconds, self._contended_seconds()), _BLOCK
+        return min(_rounded(max(self._fitting(seconds, context), least), 0), self._most)
 
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`."""
@@ -69,6 +76,9 @@ class StepBudget:
 
     def _goal(self) -> float:
         return self._target * _CONTENDED_PART if self.contended else self._target
+
+    def _contended_seconds(self) -> float:
+        return _CONTENDED_CONSTANTS * self.cost.seconds(StepSize())
 
     def _fitting(self, seconds: float, context: float) -> int:
         """How many tokens take `seconds`. At most twice as many as ever measured: predictions do not reach further."""

@@ -11,7 +11,7 @@ from forefront.gateway.keys.api_key import hash_key
 from forefront.gateway.keys.key_store import is_active, read_key, read_project
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.store.database import Database, StoreError
-from forefront.gateway.store.run_in_thread import run_in_thread
+from forefront.gateway.store.store_threads import StoreThreads
 from forefront.gateway.store.tables import api_keys, projects, store_revision
 from forefront.wire.errors import RequestError
 
@@ -31,6 +31,7 @@ class KeyCache:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._threads = StoreThreads()
         self._clock = clock
         self._principals: dict[str, tuple[str, Principal]] = {}  # by hash, with the hash
         self._by_id: dict[str, Principal] = {}
@@ -76,7 +77,7 @@ class KeyCache:
     async def _check_store(self) -> None:
         await asyncio.sleep(min(self._checked_at + _MIN_INTERVAL - self._clock(), _MIN_INTERVAL))
         started_at = self._clock()
-        found = await run_in_thread(lambda: self._read(self._revision))
+        found = await self._threads.run(lambda: self._read(self._revision))
         if found is not None:
             self._revision, self._principals = found
             self._by_id = {principal.key.id: principal for _, principal in self._principals.values()}

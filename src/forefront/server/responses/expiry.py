@@ -11,7 +11,7 @@ from forefront.gateway.store.conversation_store import ConversationStore
 from forefront.gateway.store.database import StoreError
 from forefront.gateway.store.response_store import BATCH as RESPONSES
 from forefront.gateway.store.response_store import ResponseStore
-from forefront.gateway.store.run_in_thread import run_in_thread
+from forefront.gateway.store.store_threads import StoreThreads
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,12 @@ async def delete_expired_contents(
 
 
 async def _delete(responses: ResponseStore, conversations: ConversationStore, interval: float) -> None:
+    threads = StoreThreads()
     while True:
         more = False
         try:
-            more = await run_in_thread(responses.delete_expired) == RESPONSES
-            more |= await run_in_thread(conversations.delete_expired) == CONVERSATIONS
+            more = await threads.run(responses.delete_expired) == RESPONSES
+            more |= await threads.run(conversations.delete_expired) == CONVERSATIONS
         except StoreError as error:
             log.warning("expired contents could not be deleted: %s", error)
         await asyncio.sleep(_PAUSE if more else interval)

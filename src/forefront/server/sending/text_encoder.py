@@ -1,11 +1,12 @@
 """The responses of `POST /v1/completions`: continuations of prompts."""
 
-from codecs import getincrementaldecoder
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import AsyncIterator
 from math import isnan
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started
+from forefront.server.sending.json_pieces import encode_each
 from forefront.server.sending.response_encoder import ChunkEncoder, usage_of
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.completions.request import CompletionRequest
@@ -28,7 +29,7 @@ class TextCompletionEncoder(ChunkEncoder):
         self._count = len(request.prompts) * (request.n or 1)
         self._alternatives = request.logprobs
         # The decoders of each choice's tokens with log-probabilities: a token need not end with a whole character.
-        self._decoders = [getincrementaldecoder("utf-8")("replace") for _ in range(self._count)]
+        self._decoders: dict[int, IncrementalDecoder] = {}
         self._offsets = [0] * self._count
 
     async def whole(self, events: AsyncIterator[Event]) -> TextCompletion:
@@ -49,7 +50,7 @@ class TextCompletionEncoder(ChunkEncoder):
                     reasons[event.index] = event.reason
                 case Completed():
                     usage, receipt = usage_of(event), self.receipt(event)
-        choices = [
+        choices = (
             CompletionChoice(
                 index=index,
                 text="".join(texts[index]),
@@ -57,8 +58,8 @@ class TextCompletionEncoder(ChunkEncoder):
                 finish_reason=reasons[index],
             )
             for index in range(self._count)
-        ]
-        made = self._message(choices)
+        )
+        made = self._message(list(choices) if self._count == 1 else await encode_each(choices))
         made.usage, made.receipt = usage, receipt
         return made
 
@@ -108,10 +109,17 @@ class TextCompletionEncoder(ChunkEncoder):
         """The log-probabilities of `tokens`, which follow the last ones of the choice."""
         if self._alternatives is None:
             return None
+        if not tokens:
+            return CompletionLogprobs(
+                tokens=[], token_logprobs=[], top_logprobs=[] if self._alternatives else None, text_offset=[]
+            )
         offsets = []
+        decoder = self._decoders.get(index)
+        if decoder is None:
+            decoder = self._decoders[index] = getincrementaldecoder("utf-8")("replace")
         for token in tokens:
             offsets.append(self._offsets[index])
-            self._offsets[index] += len(self._decoders[index].decode(bytes(token.bytes or ())))
+            self._offsets[index] += len(decoder.decode(bytes(token.bytes or ())))
         return CompletionLogprobs(
             tokens=[_name(token) for token in tokens],
             # A prompt's first token has no context, so it has no probability.

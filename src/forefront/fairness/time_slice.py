@@ -1,0 +1,18 @@
+"""Turns of long work on the event loop."""
+
+import asyncio
+import time
+from typing import Final
+
+# Seconds of work on the event loop after which other tasks run.
+_TIME_SLICE: Final = 0.005
+
+
+async def rest(since: float) -> float:
+    """Yield to the event loop if the last time, `since`, is a time slice ago by `time.monotonic`. The time of the last
+    yield."""
+    now = time.monotonic()
+    if now - since < _TIME_SLICE:
+        return since
+    await asyncio.sleep(0)
+    return time.monotonic()

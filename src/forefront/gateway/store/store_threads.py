@@ -1,0 +1,65 @@
+"""Runs blocking calls of the store outside the event loop."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+# Seconds that a thread waits for its next call before it ends.
+_IDLE: Final = 10.0
+
+
+class StoreThreads:
+    """Daemon threads for blocking calls, as many as run at once. A thread that has become idle takes the next call,
+    since the event loop would wait until a new one has begun.
+
+    asyncio's default executor is unsuitable: its threads are few and shared, and the process waits for them at exit. A
+    store that hangs would occupy all of them.
+    """
+
+    def __init__(self, idle_seconds: float = _IDLE) -> None:
+        self._idle_seconds = idle_seconds
+        self._idle: deque[SimpleQueue[Callable[[], None]]] = deque()  # the queues of idle threads
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Return or raise the result of `call`, which runs in a thread."""
+        future: Future[T] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                self._idle.append(calls)
+                return
+            try:
+                result = call()
+            except BaseException as error:
+                self._idle.append(calls)
+                future.set_exception(error)
+            else:
+                self._idle.append(calls)  # before the caller goes on, whose next call takes this thread
+                future.set_result(result)
+
+        try:
+            calls = self._idle.pop()
+        except IndexError:
+            calls = SimpleQueue()
+            threading.Thread(target=self._serve, args=(calls,), name="forefront-store", daemon=True).start()
+        calls.put(work)
+        return await asyncio.wrap_future(future)
+
+    def _serve(self, calls: "SimpleQueue[Callable[[], None]]") -> None:
+        while True:
+            try:
+                work = calls.get(timeout=self._idle_seconds)
+            except Empty:
+                try:
+                    self._idle.remove(calls)
+                except ValueError:  # a call is on its way
+                    continue
+                return
+            work()
+            del work  # with its result

@@ -1,0 +1,51 @@
+"""Threads for calls of the store: kept for the next call, and never waited for."""
+
+import asyncio
+import threading
+
+from forefront.gateway.store.store_threads import StoreThreads
+
+
+def test_a_call_takes_the_thread_of_one_that_has_ended() -> None:
+    async def run() -> set[int]:
+        threads = StoreThreads()
+        return {await threads.run(threading.get_ident) for _ in range(20)}
+
+    assert len(asyncio.run(run())) == 1
+
+
+def test_calls_that_hang_hold_up_no_other() -> None:
+    async def run() -> None:
+        threads, released = StoreThreads(), threading.Event()
+        hanging = [asyncio.create_task(threads.run(released.wait)) for _ in range(30)]
+        assert await asyncio.wait_for(threads.run(lambda: "answer"), 30) == "answer"
+        released.set()
+        assert await asyncio.gather(*hanging) == [True] * 30
+
+    asyncio.run(run())
+
+
+def test_an_idle_thread_ends_and_another_takes_later_calls() -> None:
+    async def run() -> None:
+        threads = StoreThreads(idle_seconds=0.0)
+        for number in range(200):
+            used = await threads.run(threading.current_thread)
+            if number % 2:
+                await asyncio.to_thread(used.join, 30)
+                assert not used.is_alive()
+
+    asyncio.run(run())
+
+
+def test_an_error_reaches_the_caller_and_the_thread_goes_on() -> None:
+    async def run() -> None:
+        threads = StoreThreads()
+        for number in range(3):
+            try:
+                await threads.run(lambda: [].pop())
+            except IndexError:
+                continue
+            raise AssertionError(number)
+        assert await threads.run(lambda: 5) == 5
+
+    asyncio.run(run())
