@@ -1,6 +1,7 @@
 """The work of the interpreter for a request: calls of Python functions and bytecode instructions, with the most costly
-functions. Instant answers, a key with limits and a budget, the ledger on SQLite; one client. Each case is counted for a
-backend of the server and for a model of an upstream, and so are streams whose tokens come one by one."""
+functions. Instant answers, a key with limits and a budget, the ledger on SQLite; one client. Chat completions are
+counted for a backend of the server and for a model of an upstream, and so are streams whose tokens come one by one. The
+same answers are counted for the other APIs."""
 
 import asyncio
 import json
@@ -16,12 +17,12 @@ from benchmarks.suites.gateway import make_key
 from forefront.upstream.spec import UpstreamSpec
 from tests.support.backends.counting import BEGIN, REPORT, CountingBackend
 from tests.support.backends.instant import KEY, MODEL, InstantBackend, Nursery
-from torture.client import Client
+from torture.client import CHAT, Answer, Client
 
 REQUESTS: Final = 100
-CASES: Final = (("1 token", {"max_tokens": 1}), ("64, streamed", {"max_tokens": 64, "stream": True}))
 THROUGH: Final = "through"  # the model of the upstream
-_WAYS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (("", {}), (", upstream", {"model": THROUGH}))
+_APIS: Final = (("chat", CHAT), ("Responses", "/v1/responses"), ("Messages", "/v1/messages"))
+_ANSWERS: Final = ((1, False), (64, True))
 # Models whose tokens come apart, and the seconds between two of them.
 _PACED: Final = "paced"
 _PACED_THROUGH: Final = "paced through"
@@ -29,6 +30,31 @@ _PAUSE: Final = 0.004
 _PACED_REQUESTS: Final = 10
 _TOKENS: Final = 64
 _SHOWN: Final = 15
+
+
+@dataclass(frozen=True)
+class Case:
+    """Answers of `tokens` tokens of a model over an API, whose path is `path`."""
+
+    tokens: int
+    streamed: bool
+    model: str = MODEL
+    path: str = CHAT
+
+    @property
+    def title(self) -> str:
+        """For a table."""
+        return f"{self.tokens} token{'s' if self.tokens > 1 else ''}{', streamed' if self.streamed else ''}"
+
+    def fields(self, message: str) -> dict[str, Any]:
+        """A request with that message."""
+        fields: dict[str, Any] = {"model": self.model, "stream": self.streamed}
+        if self.path == "/v1/responses":
+            return fields | {"input": message, "max_output_tokens": self.tokens}
+        return fields | {"messages": [{"role": "user", "content": message}], "max_tokens": self.tokens}
+
+
+CASES: Final = tuple(Case(*answer) for answer in _ANSWERS)
 
 
 @dataclass(frozen=True)
@@ -43,34 +69,51 @@ class Counts:
         """All instructions of a request."""
         return sum(self.instructions.values())
 
+    @property
+    def of_server(self) -> float:
+        """Those of a request without the benchmark's own backend."""
+        return sum(count for name, count in self.instructions.items() if "/tests/support/" not in name)
+
 
 def run(_repeats: int) -> None:
     """Print the tables."""
-    names = [(f"{title}{way}", fields | model) for way, model in _WAYS for title, fields in CASES]
-    with tempfile.TemporaryDirectory(prefix="forefront-bench-") as name:
-        measured = measure(Path(name), [fields for _, fields in names])
-    paced_fields = {"max_tokens": _TOKENS, "stream": True}
-    with tempfile.TemporaryDirectory(prefix="forefront-bench-") as name:
-        paced = measure(
-            Path(name), [paced_fields | {"model": model} for model in (_PACED, _PACED_THROUGH)], _PACED_REQUESTS
-        )
-    rows: list[list[object]] = []
-    for (title, _), counts in zip(names, measured, strict=True):
-        rows.append([title, round(counts.calls), round(counts.total)])
+    cases = [Case(*answer, model) for model in (MODEL, THROUGH) for answer in _ANSWERS]
+    titles = [case.title + (", upstream" if case.model == THROUGH else "") for case in cases]
+    measured = _measure_apart(cases)
+    rows = [[title, round(counts.calls), round(counts.total)] for title, counts in zip(titles, measured, strict=True)]
     table("Work of the interpreter per request", ["answer", "calls", "instructions"], rows)
+    paced = _measure_apart([Case(_TOKENS, True, model) for model in (_PACED, _PACED_THROUGH)], _PACED_REQUESTS)
     each = [
         [title, round(counts.calls / _TOKENS), round(counts.total / _TOKENS)]
         for title, counts in zip(("this server", "a model of an upstream"), paced, strict=True)
     ]
     table("Work of the interpreter per token that comes alone", ["stream of", "calls", "instructions"], each)
-    for (title, _), counts in zip(names, measured, strict=True):
+    _report_apis()
+    for title, counts in zip(titles, measured, strict=True):
         most = [[name, round(count)] for name, count in Counter(counts.instructions).most_common(_SHOWN)]
         table(f"Instructions per request, {title}", ["function", "instructions"], most)
 
 
-def measure(folder: Path, cases: Sequence[dict[str, Any]], requests: int = REQUESTS) -> list[Counts]:
-    """The work for a request with each of these fields, the mean of so many. The model `THROUGH` is that of an
-    upstream."""
+def _report_apis() -> None:
+    """Print the table of the APIs, without the work of the benchmark's own backend."""
+    cases = [Case(*answer, MODEL, path) for answer in _ANSWERS for _, path in _APIS]
+    names = [name for _ in _ANSWERS for name, _ in _APIS]
+    rows: list[list[object]] = []
+    chat = 0.0
+    for case, name, counts in zip(cases, names, _measure_apart(cases), strict=True):
+        total = counts.of_server
+        chat = total if case.path == CHAT else chat
+        rows.append([case.title, name, round(counts.calls), round(total), f"{total / chat:.2f}"])
+    table("Work of the interpreter by API", ["answer", "API", "calls", "instructions", "÷ chat"], rows)
+
+
+def _measure_apart(cases: Sequence[Case], requests: int = REQUESTS) -> list[Counts]:
+    with tempfile.TemporaryDirectory(prefix="forefront-bench-") as name:
+        return measure(Path(name), cases, requests)
+
+
+def measure(folder: Path, cases: Sequence[Case], requests: int = REQUESTS) -> list[Counts]:
+    """The work for a request of each case, the mean of so many. The model `THROUGH` is that of an upstream."""
     store, nursery = f"sqlite:///{folder / 'forefront.db'}", Nursery()
     paced = InstantBackend(_PAUSE)
     answering = {MODEL: InstantBackend(), _PACED: paced}
@@ -82,23 +125,22 @@ def measure(folder: Path, cases: Sequence[dict[str, Any]], requests: int = REQUE
         backends = {MODEL: CountingBackend(), _PACED: paced}
         with nursery.serve(store, folder / "server.log", backends=backends, upstreams=specs) as server:
             key = make_key(store)
-            return [asyncio.run(_measure(Client(server.url, key), fields, requests)) for fields in cases]
+            return [asyncio.run(_measure(Client(server.url, key), case, requests)) for case in cases]
 
 
-async def _measure(client: Client, fields: dict[str, Any], requests: int) -> Counts:
-    async def send(message: str, **more: Any) -> str:
-        request = {"model": MODEL, "messages": [{"role": "user", "content": message}]} | more
-        answer = await client.chat(**request)
+async def _measure(client: Client, case: Case, requests: int) -> Counts:
+    async def send(case: Case, message: str) -> Answer:
+        answer = await client.send("POST", case.path, json.dumps(case.fields(message)).encode())
         if answer.status != 200 or not answer.ended:
             raise RuntimeError(f"a request failed: {answer}")
-        return answer.content()
+        return answer
 
     for _ in range(requests // 5):
-        await send("Hello", **fields)
-    await send(BEGIN)
+        await send(case, "Hello")
+    await send(CASES[0], BEGIN)
     for _ in range(requests):
-        await send("Hello", **fields)
-    report = json.loads(await send(REPORT))
+        await send(case, "Hello")
+    report = json.loads((await send(CASES[0], REPORT)).content())
     client.abort()
     instructions = {name: count / requests for name, count in report["instructions"].items()}
     return Counts(report["calls"] / requests, instructions)

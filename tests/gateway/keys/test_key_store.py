@@ -1,6 +1,7 @@
 """Keys: made once, shown once, kept as hashes, ended within a second; on both databases."""
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -60,6 +61,56 @@ async def test_revoking_and_rotating_take_effect_within_a_second(database: Datab
     await asyncio.sleep(1)
     assert await other_server.find(rotated.key) is None
     assert store.rotate(made.id) is None
+
+
+@pytest.mark.parametrize("pace", [0.03, 0.19, 0.3, 0.39])
+async def test_steady_lookups_wait_for_no_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch, pace: float
+) -> None:
+    clock = FakeClock()
+    store, cache = KeyStore(database), KeyCache(database, clock)
+    made, waits, wait = store.create(FULL), 0, cache._join_read
+
+    async def counted() -> None:
+        nonlocal waits
+        waits += 1
+        await wait()
+
+    async def read_ended() -> None:
+        while cache._read_task is not None and not cache._read_task.done():
+            await asyncio.sleep(0.001)
+
+    assert await cache.find(made.key) is not None
+    monkeypatch.setattr(cache, "_join_read", counted)
+    for _ in range(20):
+        clock.now += pace
+        assert await cache.find(made.key) is not None
+        await read_ended()
+    assert waits == 0
+    assert store.revoke(made.id) is not None
+    revoked_at = clock.now
+    while await cache.find(made.key) is not None:
+        await read_ended()
+        clock.now += pace
+    assert clock.now - revoked_at < 1
+
+
+async def test_a_failed_read_ahead_refuses_no_key(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    made, cache = KeyStore(database).create(FULL).key, KeyCache(database, clock)
+    assert await cache.find(made) is not None
+    rename(database, "store_revision", "hidden")
+    clock.now += 0.3
+    assert await cache.find(made) is not None
+    assert cache._read_task is not None
+    await asyncio.wait([cache._read_task])
+    clock.now += 0.2
+    with pytest.raises(RequestError):
+        await cache.find(made)
+    rename(database, "hidden", "store_revision")
+    assert await cache.find(made) is not None
+    gc.collect()
+    assert not caplog.records
 
 
 async def test_a_project_created_during_a_read_breaks_nothing(database: Database) -> None:

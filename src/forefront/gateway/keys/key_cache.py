@@ -17,6 +17,9 @@ from forefront.wire.errors import RequestError
 
 # Seconds after which the cache is checked against the store: a revoked key is refused within a second.
 _MAX_AGE = 0.4
+# Seconds after which a lookup begins the next read without waiting for it. Half of `_MAX_AGE`: steady lookups at any
+# pace that a read can precede never wait.
+_READ_AHEAD_AGE = 0.2
 # Minimum seconds between the starts of two reads: requests with unknown keys cannot keep the store busy.
 _MIN_INTERVAL = 0.05
 # Seconds to wait for a store that does not respond.
@@ -59,16 +62,23 @@ class KeyCache:
 
     async def _refresh(self, max_age: float) -> None:
         called_at = self._clock()
+        if max_age >= called_at - self._checked_at > _READ_AHEAD_AGE:
+            self._start_read()
         while called_at - self._checked_at > max_age:
             await self._join_read()
 
-    async def _join_read(self) -> None:
-        """Wait for the read that is under way, or start one."""
+    def _start_read(self) -> asyncio.Task[None]:
+        """The read that is under way, or a new one."""
         if self._read_task is None or self._read_task.done():
             self._read_task = asyncio.create_task(self._check_store())
+            self._read_task.add_done_callback(_take_error)
+        return self._read_task
+
+    async def _join_read(self) -> None:
+        """Wait for the read that is under way, or start one."""
         try:
             async with asyncio.timeout(_STORE_TIMEOUT):
-                await asyncio.shield(self._read_task)
+                await asyncio.shield(self._start_read())
         except (StoreError, TimeoutError):
             raise RequestError(
                 "store_unavailable", "The server cannot read its keys at the moment; try again."
@@ -95,3 +105,9 @@ class KeyCache:
             return current, {
                 row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows
             }
+
+
+def _take_error(read: asyncio.Task[None]) -> None:
+    """Take note of the error of a read for which no lookup waits. The next lookup that needs a read reports its own."""
+    if not read.cancelled():
+        read.exception()

@@ -3,19 +3,24 @@
 Reference: `tools/server/README.md` of llama.cpp.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import aiohttp
 import msgspec
 
 from forefront.engine.errors import StepFailedError
 from forefront.engine.request import SamplingParams
 from forefront.managed_engines.engine_process import Endpoint
+from forefront.upstream.http.connection_pool import ConnectionPool, Origin
+from forefront.upstream.http.http_connection import ConnectionLostError, MalformedResponseError, UpstreamResponse
 
-# Pings come every 30 seconds: a longer silence is a failure.
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
+T = TypeVar("T")
+
+_CONNECT_SECONDS: Final = 10.0
+# Seconds. Pings come every 30: a longer silence is a failure.
+_MAX_SILENCE: Final = 300.0
 _MAX_SEED: Final = 2**32 - 2  # the number after it asks for a random seed
 _OVERFLOW: Final = "Context size has been exceeded"
 
@@ -78,36 +83,45 @@ class Completions:
     `ContextOverflowError`."""
 
     def __init__(self) -> None:
-        # The server may close an idle connection at the moment of its next request, so none is used twice.
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+        self._connections = ConnectionPool(_CONNECT_SECONDS)
 
     async def stream(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncGenerator[list[CompletionEvent], None]:
         """The events of a completion, as many at a time as have arrived. Closing the generator ends the completion."""
+        rest = b""
         async with self._post(endpoint, {**body, "stream": True}) as response:
-            async for lines in _lines(response.content.iter_any()):
+            while data := await _in_time(response.read()):
+                *lines, rest = (rest + data).split(b"\n")
                 if events := [_decode(line) for line in lines if line.startswith((b"data:", b"error:"))]:
                     yield events
 
     async def complete(self, endpoint: Endpoint, body: Mapping[str, Any]) -> CompletionEvent:
         """A completion as a whole."""
         async with self._post(endpoint, body) as response:
-            return _decoded(await response.read())
+            return _decoded(await _body(response))
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._session.close()
+        self._connections.close()
 
     @asynccontextmanager
-    async def _post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"authorization": f"Bearer {endpoint.key}", "content-type": "application/json"}
-        url, data = f"{endpoint.url}/completion", msgspec.json.encode(body)
+    async def _post(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncIterator[UpstreamResponse]:
+        origin, data = Origin.of(endpoint.url), msgspec.json.encode(body)
+        head = (
+            f"POST /completion HTTP/1.1\r\nhost: {origin.authority}\r\ncontent-type: application/json\r\n"
+            f"authorization: Bearer {endpoint.key}\r\nconnection: close\r\ncontent-length: {len(data)}\r\n\r\n"
+        )
         try:
-            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
+            connection = await self._connections.connect(origin)
+            try:
+                response = await _in_time(connection.send(head.encode() + data))
                 if response.status != 200:
-                    raise _failure(await response.read())
+                    raise _failure(await _body(response))
                 yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            finally:
+                # The server may close an idle connection at the moment of its next request, so none is used twice.
+                connection.close()
+                self._connections.give_back(origin, connection)
+        except (ConnectionLostError, MalformedResponseError, OSError) as error:  # TimeoutError is an OSError
             raise StepFailedError("llama.cpp's server is gone") from error
 
 
@@ -133,13 +147,17 @@ def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[st
     return fields
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
-    """Whole lines, as many as have arrived."""
-    rest = b""
-    async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
-            yield lines
+async def _in_time(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Raises `TimeoutError` if the server is silent for too long."""
+    async with asyncio.timeout(_MAX_SILENCE):
+        return await work
+
+
+async def _body(response: UpstreamResponse) -> bytes:
+    parts: list[bytes] = []
+    while data := await _in_time(response.read()):
+        parts.append(data)
+    return b"".join(parts)
 
 
 def _decode(line: bytes) -> CompletionEvent:

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+_LINE: Final = b"%b: %b\r\n"
 # Lines with a name in lower case, and a value without control characters.
 _LINES: Final = re.compile(rb"(?:[a-z0-9-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)+")
 # Headers that change the framing, and statuses without a body: left to uvicorn.
@@ -36,7 +37,7 @@ def write_head(cycle: RequestResponseCycle, message: Message) -> bool:
     if status < 200 or status in _BODILESS or cycle.scope["method"] == "HEAD" or _FRAMING & index.keys():
         return False
     length = index.get(b"content-length")
-    lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+    lines = b"".join(map(_LINE.__mod__, map(tuple, headers)))
     if lines.count(b"\r\n") != len(headers) or not _LINES.fullmatch(lines) or not (length or b"0").isdigit():
         return False
     cycle.response_started, cycle.waiting_for_100_continue = True, False

@@ -12,14 +12,14 @@ from forefront.wire.record import TaggedRecord
 from forefront.wire.responses import events
 from forefront.wire.responses.response import OutputReasoningText, OutputSummaryText, OutputText
 
-_encoder: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 _END: Final = b'"","sequence_number":0}'
 Number = Callable[[], int]
 
 
 def frame(event: TaggedRecord) -> bytes:
     """One event, with its type as the event's name."""
-    return b"%b%b\n\n" % (_head(event.__class__), _encoder.encode(event))
+    return b"%b%b\n\n" % (_head(event.__class__), _encode(event))
 
 
 @cache
@@ -48,12 +48,17 @@ class ItemFrames:
         added = events.OutputItemAdded(output_index=self._item.index, item=item, sequence_number=self._number())
         return [frame(added), *self._part(done=False)]
 
+    def more_text(self, text: str) -> bytes:
+        """Add text without log-probabilities to the item. Its event."""
+        self._item.texts.append(text)
+        return b'%b%b,"sequence_number":%d}\n\n' % (self._delta, _encode(text), self._number())
+
     def delta(self, text: str, logprobs: list[TokenLogprob] | None = None) -> bytes:
         """The event of more text."""
         number = self._number()
         if logprobs:
             return frame(events.OutputTextDelta(**self._place, logprobs=logprobs, delta=text, sequence_number=number))
-        return b'%b%b,"sequence_number":%d}\n\n' % (self._delta, _encoder.encode(text), number)
+        return b'%b%b,"sequence_number":%d}\n\n' % (self._delta, _encode(text), number)
 
     def end(self) -> list[bytes]:
         """The events that close the item."""

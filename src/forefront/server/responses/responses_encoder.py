@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from typing import Any, Final, Literal
 
 import msgspec
@@ -68,7 +69,7 @@ class ResponsesEncoder(ResponseEncoder):
             summary=source.reasoning is not None and source.reasoning.summary is not None,
             encrypted=source.includes_encrypted_reasoning,
         )
-        self._next_number = 0
+        self._number = count().__next__  # of the next event
         self._frames: list[ItemFrames] = []  # of each item
         self._open: list[ItemFrames] = []  # items that have events to come, the current one last
         self._text: ItemFrames | None = None  # the current item, where that is the only open one and a message
@@ -101,9 +102,10 @@ class ResponsesEncoder(ResponseEncoder):
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
-        if self._text is not None and isinstance(event, ContentDelta) and not event.logprobs:
-            self._output.add(event)
-            return [self._text.delta(event.text)]
+        message = self._text
+        if message is not None and isinstance(event, ContentDelta) and not event.logprobs:
+            self.memory.add(event.text)
+            return [message.more_text(event.text)]
         match event:
             case Started():
                 return self._begin()
@@ -187,11 +189,6 @@ class ResponsesEncoder(ResponseEncoder):
         response.usage = _usage(event)
         response.receipt = self.receipt(event)
         return response
-
-    def _number(self) -> int:
-        number = self._next_number
-        self._next_number += 1
-        return number
 
 
 def new_response(

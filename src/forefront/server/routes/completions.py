@@ -9,13 +9,21 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from forefront.catalog.catalog import Catalog, ModelUse
 from forefront.chat.backend import PreparedRequest, Run
-from forefront.chat.events import ChoiceEnd, Completed, Event, Started
+from forefront.chat.events import (
+    ChoiceEnd,
+    Completed,
+    ContentDelta,
+    Event,
+    ReasoningDelta,
+    ToolCallBegin,
+    ToolInputDelta,
+)
 from forefront.fairness.tenant import Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.gateway.gateway import Gateway
@@ -42,6 +50,7 @@ P = TypeVar("P", bound=ParsedRequest[Any])
 T = TypeVar("T")
 MakeEncoder = Callable[[P, ModelUse, ResponseMemory], ResponseEncoder]
 
+_DELTAS: Final = (ContentDelta, ReasoningDelta, ToolCallBegin, ToolInputDelta)
 # Silent unless the settings enable it.
 _prompt_log = logging.getLogger("forefront.prompts")
 
@@ -172,16 +181,16 @@ async def answer(
                         if not began:
                             began = True
                             run.computed.add_done_callback(lambda sampled: lease.end_turn(sampled.result()))
-                        if isinstance(event, ChoiceEnd):
+                        if isinstance(event, _DELTAS):  # first, since nearly all events are deltas
+                            lease.recorder.delta(event.index)
+                        elif isinstance(event, ChoiceEnd):
                             ends.append(event)
                             continue
-                        if isinstance(event, Completed):
+                        elif isinstance(event, Completed):
                             _record(run, lease)
                             await lease.settle("completed", ends[-1].reason if ends else None)
-                        elif isinstance(event, Started):
-                            lease.recorder.first_token()
                         else:
-                            lease.recorder.delta(event.index)
+                            lease.recorder.first_token()
                         if ends:
                             for end in ends:
                                 yield end

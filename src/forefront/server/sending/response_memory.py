@@ -19,17 +19,19 @@ class ResponseMemory:
 
     def add(self, text: str) -> None:
         """The answer holds this text too: in pieces, joined, and encoded as `message` and among `choices`."""
-        self._take(4 * len(text) + _EACH)
+        self._left -= 4 * len(text) + _EACH
+        if self._left < 0:
+            self._grow_step()
 
     def encode(self, values: Sequence[Any]) -> list[Any]:
         """The JSON of each log-probability, in place of its objects, which take four times the memory."""
         encoded = [_encoder.encode(value) for value in values]
-        self._take(2 * sum(map(len, encoded)) + _EACH * len(encoded))
+        self._left -= 2 * sum(map(len, encoded)) + _EACH * len(encoded)
+        if self._left < 0:
+            self._grow_step()
         return [msgspec.Raw(value) for value in encoded]
 
-    def _take(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            step = _STEP - self._left
-            self._grow(step)
-            self._left += step
+    def _grow_step(self) -> None:
+        step = _STEP - self._left
+        self._grow(step)
+        self._left += step

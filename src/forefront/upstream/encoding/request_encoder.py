@@ -1,7 +1,9 @@
 """From a request to the body that an upstream takes."""
 
 from collections.abc import Mapping
-from operator import attrgetter
+from functools import partial
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +27,7 @@ _CHAT_NAMES: Final = (
 _TEXT_NAMES: Final = (*_SAMPLED, "prompt", "logprobs", "echo")
 _CHAT: Final = _CHAT_NAMES, attrgetter(*_CHAT_NAMES)
 _TEXT: Final = _TEXT_NAMES, attrgetter(*_TEXT_NAMES)
+_is_set: Final = partial(is_not, None)
 
 
 class RequestEncoder:
@@ -47,8 +50,9 @@ class RequestEncoder:
             body |= encode_tools(request, self._dialect, self._spec.name)
         else:
             body["max_tokens"] = _DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        for name, value in zip(names, values_of(request), strict=True):
-            if value is not None and _applies(request, name):
+        values = values_of(request)
+        for name, value in compress(zip(names, values, strict=True), map(_is_set, values)):
+            if _applies(request, name):
                 body |= self._written(writers, name, value)
         if stops := request.stops:
             body |= self._written(writers, "stop", stops)

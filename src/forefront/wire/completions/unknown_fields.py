@@ -51,8 +51,9 @@ def _collect(fields: dict[str, Any], kind: type[msgspec.Struct], path: str, foun
     """Add the unknown fields of one object, and of those within it, to `found`."""
     known, holders = _fields_of(kind)
     if fields.keys() <= known.keys():
-        for name, value in fields.items():
-            if name in holders and isinstance(value, (dict, list)):
+        for name in filter(holders.__contains__, fields):
+            value = fields[name]
+            if isinstance(value, (dict, list)):
                 _collect_within(value, known[name], path + name, found)
         return
     refused = found.tables.refused.get(kind, {})
