@@ -364,7 +364,10 @@ FAMILIES: Final[dict[str, Family]] = {
         _rope_factors,
     ),
     "chatglm": Family("chatglm", _chatglm, {"rope.dimension_count": 10}),
-    "qwen2vl": Family("qwen2vl", _qwen2, {"rope.dimension_sections": [4, 3, 3, 0]}),
+    # llama.cpp does not read the epsilon of this architecture alone and computes with 0.
+    "qwen2vl": Family(
+        "qwen2vl", _qwen2, {"rope.dimension_sections": [4, 3, 3, 0], "attention.layer_norm_rms_epsilon": 0.0}
+    ),
     "qwen3vl": Family("qwen3vl", _qwen3, {"rope.dimension_sections": [4, 3, 3, 0], "n_deepstack_layers": 2}, tied=True),
 }
 

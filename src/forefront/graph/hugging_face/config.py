@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hugging_face.families import FAMILIES, HfFamily, find_hf_family
+from forefront.graph.hugging_face.families import FAMILIES, find_hf_family
+from forefront.graph.hugging_face.family import HfFamily
 
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
 _MOST_LAYERS: Final = 1024
