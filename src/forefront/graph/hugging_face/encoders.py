@@ -78,11 +78,50 @@ _MODERN_BERT: Final = HfFamily(
     prefix="model.",
     ignored=r"head\..*|decoder\..*",
 )
+_EURO_BERT: Final = HfFamily("eurobert", plain={"is_causal": (None, False)}, is_encoder=True, ignored=r"lm_head\..*")
+_NOMIC_BERT: Final = HfFamily(
+    "nomic-bert",
+    {
+        "attn.Wqkv": "attn_qkv",
+        "attn.out_proj": "attn_output",
+        "norm1": "attn_output_norm",
+        "mlp.fc11": "ffn_up",
+        "mlp.fc12": "ffn_gate",
+        "mlp.fc2": "ffn_down",
+        "norm2": "layer_output_norm",
+    },
+    {
+        "embeddings.word_embeddings": "token_embd",
+        "embeddings.token_type_embeddings": "token_types",
+        "emb_ln": "token_embd_norm",
+    },
+    layers="encoder.layers.",
+    activations=frozenset({"swiglu"}),
+    aliases={
+        "hidden_size": "n_embd",
+        "intermediate_size": "n_inner",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+        "max_position_embeddings": "n_positions",
+        "rope_theta": "rotary_emb_base",
+        "partial_rotary_factor": "rotary_emb_fraction",
+    },
+    plain={
+        "prenorm": (None, False),
+        "rotary_emb_interleaved": (None, False),
+        "rotary_emb_scale_base": (None,),
+        "rotary_scaling_factor": (None,),
+    },
+    is_encoder=True,
+)
+
 # By class.
 ENCODERS: Final[dict[str, HfFamily]] = {
     **dict.fromkeys(("BertModel", "BertForMaskedLM"), _BERT),
     "BertForSequenceClassification": _BERT_RANK,
     **dict.fromkeys(("RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel", "XLMRobertaForMaskedLM"), _ROBERTA),
     **dict.fromkeys(("RobertaForSequenceClassification", "XLMRobertaForSequenceClassification"), _ROBERTA_RANK),
+    **dict.fromkeys(("EuroBertModel", "EuroBertForMaskedLM"), _EURO_BERT),
+    "NomicBertModel": _NOMIC_BERT,
     **dict.fromkeys(("ModernBertModel", "ModernBertForMaskedLM"), _MODERN_BERT),
 }
