@@ -23,8 +23,9 @@ class HfConfig:
         found = find_hf_family(name)
         if found is None:
             raise ModelFileError(
-                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, and "
-                "encoders of the kinds BERT, RoBERTa, ModernBERT, EuroBERT, Nomic and Gemma 3. Another engine may be able to serve it"
+                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, "
+                "and encoders of the kinds BERT, RoBERTa, ModernBERT, EuroBERT, Nomic and Gemma 3. Another engine may "
+                "be able to serve it"
             )
         self.family: HfFamily = found[0]
         self.use = found[1]
