@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +68,7 @@ class HuggingFaceModel:
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
     found = config.get("quantization_config")
+    found = config.get("quantization") if found is None else found  # as MLX names it
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
         found = read_object(directory / _QUANTIZE_CONFIG)
     if found is not None and not isinstance(found, dict):
@@ -94,8 +94,8 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
         if _IGNORED.fullmatch(name) or (ignored is not None and ignored.fullmatch(name)):
             continue
         new = _gguf_name(config, name)
-        if new.endswith(_CONVOLUTION) and len(tensor.shape) == 3 and tensor.shape[1] == 1:  # [channels, 1, taps]
-            tensor = replace(tensor, shape=(tensor.shape[0], tensor.shape[2]))
+        if new.endswith(_CONVOLUTION) and len(tensor.shape) == 3 and 1 in tensor.shape[1:]:
+            tensor = _squeezed(tensor)
         if new in tensors:
             raise ModelFileError(f"its tensors {name[:80]!r} and {tensors[new].name[:80]!r} are one and the same")
         is_norm = new.endswith("norm.weight")
@@ -106,6 +106,11 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
     elif tied is False and "output.weight" not in tensors:
         raise ModelFileError("it has no tensor 'lm_head.weight', and its word embeddings are not tied")
     return tensors
+
+
+def _squeezed(tensor: Tensor) -> Tensor:
+    """Weights of a convolution [channels, 1, taps], or [channels, taps, 1] in MLX, as [channels, taps]."""
+    return _tensor(tensor.name, tensor.floats().reshape(tensor.shape[0], -1))
 
 
 def _unwrapped(config: HfConfig, stored: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
