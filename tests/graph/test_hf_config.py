@@ -76,11 +76,12 @@ def test_the_magnitude_of_longrope_and_yarn() -> None:
     assert fields(rope_scaling=yarn | {"attention_factor": 2.0})["rope.scaling.attn_factor"] * usual == pytest.approx(2)
 
 
+LFM2: dict[str, Any] = {"architectures": ["Lfm2ForCausalLM"], "num_key_value_heads": 2}
 HYBRID = "GraniteMoeHybridForCausalLM"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"architectures": ["MixtralForCausalLM"]},
-        "'MixtralForCausalLM' is not supported; supported are Arcee",
+        "'MixtralForCausalLM' is not supported; supported are Apertus",
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
     ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
@@ -99,7 +100,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"rms_norm_eps": math.nan}, "unusable value nan for rms_norm_eps"),
     ({"hidden_act": "tanh"}, "activation 'tanh' is not supported"),
     ({"attn_logit_softcapping": 50.0}, "attn_logit_softcapping '50.0', which is not supported"),
-    ({"rope_scaling": {"type": "mrope"}}, "scaled by 'mrope'; default, linear,"),
+    ({"rope_scaling": {"type": "ntk"}}, "scaled by 'ntk'; default, linear,"),
     ({"rope_scaling": {"type": "linear", "factor": "2"}}, "unusable value '2' for factor"),
     ({"rope_scaling": {"type": "yarn", "factor": -1}}, "unusable value -1.0 for factor"),
     ({"rope_scaling": {"type": "yarn", "factor": 4, "truncate": False}}, "without truncation"),
@@ -110,6 +111,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"sliding_window": 8, "use_sliding_window": True, "layer_types": ["chunked"]},
         "unusable value .* for layer_types",
     ),
+    (LFM2 | {"layer_types": ["conv"]}, "unusable value .* for layer_types"),
+    (LFM2 | {"layer_types": [["conv"]] * 4}, "unusable value .* for layer_types"),
+    (LFM2 | {"full_attn_idxs": 3}, "unusable value 3 for full_attn_idxs"),
+    (LFM2 | {"conv_L_cache": 1}, "unusable value 1 for conv_L_cache"),
+    (
+        {"architectures": ["MiniCPMForCausalLM"], "sparse_config": {"topk": 64}},
+        "sparse_config .*, which is not supported",
+    ),
+    ({"architectures": ["MiniCPMForCausalLM"], "dim_model_base": 0}, "unusable value 0 for dim_model_base"),
     ({"architectures": ["SmolLM3ForCausalLM"], "no_rope_layers": [0, 1, 1, 1]}, "no_rope_layers are others"),
 ]
 

@@ -34,7 +34,7 @@ def write_quantized(directory: Path, name: str, quantization: Quantization) -> d
     written: dict[str, tuple[str, Array]] = {}
     wanted: dict[str, tuple[str, Array]] = {}
     for tensor, (kind, values) in stored.items():
-        if values.ndim == 2 and ".layers." in tensor:
+        if values.ndim == 2 and (quantization.everywhere or ".layers." in tensor):
             parts, values = quantization.make(values, rng)
             module = tensor.removesuffix(".weight")
             written |= {f"{module}.{part}": found for part, found in parts.items()}
@@ -74,7 +74,7 @@ def logits(directory: Path, cache: Path, *, exact: bool = True) -> Array:
 
 @pytest.mark.parametrize("name", QUANTIZATIONS)
 def test_packed_codes_compute_the_original_values(name: str, tmp_path: Path) -> None:
-    checkpoint = {"AWQ": "phi3", "GPTQ, asymmetric": "qwen2"}.get(name, "llama")
+    checkpoint = {"AWQ": "phi3", "GPTQ, asymmetric": "qwen2", "MLX": "llama, tied"}.get(name, "llama")
     wanted = write_quantized(tmp_path / "hf", checkpoint, QUANTIZATIONS[name])
     found = logits(tmp_path / "hf", tmp_path / "found")
     served = logits(tmp_path / "hf", tmp_path / "served", exact=False)
@@ -125,12 +125,34 @@ def test_auto_round_has_the_layout_of_another_method(layout: str, tmp_path: Path
             {"quant_method": "compressed-tensors", "sparsity_config": {"format": "sparse-24-bitmask"}},
             "sparse in compressed-tensors' way",
         ),
+        ({"load_in_4bit": True}, "quantised by 'bitsandbytes'"),
         ("gptq", "unusable value 'gptq' for quantization_config"),
     ],
 )
 def test_an_unsupported_quantisation_layout_gives_a_short_error(config: Any, sentence: str, tmp_path: Path) -> None:
     write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ"])
     set_config(tmp_path / "hf", config)
+    with pytest.raises(ModelFileError, match=sentence):
+        HuggingFaceModel(tmp_path / "hf")
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"bits": 3}, "mode 'affine' with 3 bits in groups of 64"),
+        ({"mode": "mxfp4"}, "mode 'mxfp4' with 4 bits"),
+        ({"group_size": 128}, "tensors of different shapes"),
+        ({"model.layers.1.mlp.up_proj": {"group_size": 64, "bits": 6}}, "with 6 bits"),
+    ],
+)
+def test_settings_of_mlx_are_checked(config: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["MLX"])
+    path = tmp_path / "hf" / "config.json"
+    content = json.loads(path.read_text())
+    own = content.pop("quantization_config")
+    path.write_text(json.dumps(content | {"quantization": own}))
+    assert HuggingFaceModel(tmp_path / "hf").tensors["blk.1.ffn_up.weight"].format.name == "INT4"
+    path.write_text(json.dumps(content | {"quantization": own | config}))
     with pytest.raises(ModelFileError, match=sentence):
         HuggingFaceModel(tmp_path / "hf")
 

@@ -61,6 +61,9 @@ class Decoder:
 
     # In a GGUF file, the pairs of channels that rotary positions turn are neighbours; else they are in halves.
     interleaved: ClassVar[bool] = False
+    # They are in halves in files with positions in several dimensions, as images have them. In a text all dimensions
+    # are the same.
+    sections_in_halves: ClassVar[bool] = False
     # LayerNorm in place of RMSNorm.
     layer_norms: ClassVar[bool] = False
     # The feed-forward network has a gate.
@@ -90,9 +93,8 @@ class Decoder:
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
             raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
         self.turned_width = turned
-        # With positions in several dimensions, as images have them, the pairs are in halves in every family. In a text
-        # all dimensions are the same.
-        interleaved = settings.flag("rope.interleaved", self.interleaved and not _has_sections(settings))
+        in_halves = self.sections_in_halves and _has_sections(settings)
+        interleaved = settings.flag("rope.interleaved", self.interleaved and not in_halves)
         self.channels = channel_order(self.head_width, turned, interleaved)
         self.frequencies = read_frequencies(settings, weights, turned)
         self.scale = settings.number("attention.scale", 0.0) or self.head_width**-0.5

@@ -84,6 +84,24 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None
 
 
+APRIEL = "Here are my reasoning steps:\nHm.\n[BEGIN FINAL RESPONSE]\nYes [x].\n[END FINAL RESPONSE]"
+
+
+@given(CUTS, st.booleans())
+def test_the_phrases_of_apriel(places: list[int], opened: bool) -> None:
+    """The first version has a marker behind the answer, the second opens the reasoning in the prompt."""
+    text = APRIEL.removeprefix("Here are my reasoning steps:") if opened else APRIEL
+    first = find_reasoning_format("... [BEGIN FINAL RESPONSE] ... [END FINAL RESPONSE].", {})
+    second = find_reasoning_format("'Here are my reasoning steps:\\n' ... [BEGIN FINAL RESPONSE]", {})
+    assert first is not None
+    assert second is not None
+    assert second.opened("<|begin_assistant|>\nHere are my reasoning steps:\n")
+    for form, shown in ((first, "Yes [x].\n"), (second, "Yes [x].\n[END FINAL RESPONSE]")):
+        entries = parsed(MarkupParser(0, ReasoningParser(form, opened=opened), None), cut(text, places))
+        assert "".join(text for kind, _, text in entries if kind == "reasoning") == "Hm."
+        assert content(entries) == shown
+
+
 @given(CUTS)
 def test_only_calls_after_the_reasoning_count(places: list[int]) -> None:
     text = f"<think>\nI could {call('f', {})}\n</think>\n\nSo: {call('f', {'a': 1})}"

@@ -6,6 +6,7 @@ import pytest
 
 from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.formats.hermes import HermesFormat
+from forefront.chat.tools.formats.json_list import JsonListFormat
 from forefront.chat.tools.formats.llama import LlamaFormat
 from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.formats.tagged import TaggedFormat
@@ -26,6 +27,9 @@ LLAMA = r"""{{- 'Respond in the format {"name": function name, "parameters": dic
 MISTRAL_LIST = r"""{{- "[TOOL_CALLS] [" }}{%- for tool_call in message.tool_calls %}{{- tool_call.function|tojson }}"""
 NEMO = r"""{{- "[TOOL_CALLS][" }}{%- for tool_call in message.tool_calls %}{{- tool_call.function|tojson }}"""
 MISTRAL_NEW = r"""{{- "[TOOL_CALLS]" + tool_call.function.name + "[ARGS]" + tool_call.function.arguments|tojson }}"""
+# Its sentence and its example name different tags.
+APRIEL = r"""Return all function calls as a list of json objects within <tool_call></tool_call> XML tags.
+<tool_calls>[{"name": <function-name-1>, "arguments": <args-dict-1>},...]</tool_calls>{{ '\n<tool_calls>[' }}"""
 NO_TOOLS = r"""{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>' }}{% endfor %}"""
 
 CONTROL = {"<|im_end|>": 3, "<|python_tag|>": 9, "[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}
@@ -51,6 +55,7 @@ CONTROL = {"<|im_end|>": 3, "<|python_tag|>": 9, "[TOOL_CALLS]": 5, "[ARGS]": 32
             CONTROL,
             MistralFormat(control={"[TOOL_CALLS]": 5, "[ARGS]": 32, "[CALL_ID]": 33}),
         ),
+        (APRIEL, {}, JsonListFormat(openings=("<tool_calls>",), closings=("]", "</tool_calls>"))),
         (NO_TOOLS, CONTROL, None),
         ("", {}, None),
     ],

@@ -31,6 +31,12 @@ _PLAIN: Final = (*_NORMS, *_ATTENTION, "mlp.up_proj", "mlp.down_proj")
 _PHI2: Final = ("input_layernorm", *_ATTENTION[:3], "self_attn.dense", "mlp.fc1", "mlp.fc2")
 _STARCODER2: Final = (*_NORMS, *_ATTENTION, "mlp.c_fc", "mlp.c_proj")
 _GLM4: Final = ("input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm", "post_mlp_layernorm")
+_APERTUS: Final = ("attention_layernorm", "feedforward_layernorm", *_ATTENTION, *_HEAD_NORMS, *_PLAIN[-2:])
+_LFM2: Final = (
+    *("operator_norm", "ffn_norm", *_ATTENTION[:3], "self_attn.out_proj", "self_attn.q_layernorm"),
+    *("self_attn.k_layernorm", "conv.conv", "conv.in_proj", "conv.out_proj"),
+    *(f"feed_forward.w{n}" for n in (1, 2, 3)),
+)
 _EXAONE: Final = (
     *("ln_1", "ln_2", "mlp.c_fc_0", "mlp.c_fc_1", "mlp.c_proj"),
     *(f"attn.attention.{part}" for part in ("q_proj", "k_proj", "v_proj", "out_proj")),
@@ -66,6 +72,7 @@ _MINISTRAL3: Final = {
 }
 _WINDOW: Final = {"sliding_window": 24}
 _RMS: Final = {"rms_norm_eps": 1e-5, "hidden_act": "silu"}
+_NO_EPSILON: Final = _RMS | {"rms_norm_eps": 0.0}
 _LAYER_NORM: Final = {"layer_norm_eps": 1e-5, "hidden_act": "silu"}
 _GEMMA3_CONFIG: Final = {
     **{"rms_norm_eps": 1e-5, "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 20},
@@ -74,6 +81,9 @@ _GEMMA3_CONFIG: Final = {
 _MULTIPLIERS: Final = {
     **{"attention_multiplier": 0.2, "embedding_multiplier": 3.0, "residual_multiplier": 0.4, "logits_scaling": 2.0}
 }
+# 2/3 of this, in a multiple.
+_CONVOLUTIONS: Final = {"norm_eps": 1e-5, "block_ff_dim": 130, "block_multiple_of": 8, "conv_L_cache": 3}
+_MROPE: Final = {"rope_type": "default", "mrope_section": [4, 3, 3]}
 _TURNED_8: Final = {"partial_rotary_factor": 0.4}
 _TURNED_10: Final = {"partial_rotary_factor": 0.5}
 
@@ -216,6 +226,47 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
         "arcee", "ArceeForCausalLM", _PLAIN, {"rms_norm_eps": 1e-5, "hidden_act": "relu2"}, permuted=True
     ),
     "seed_oss": Checkpoint("seed_oss", "SeedOssForCausalLM", config=_RMS),
+    "apertus": Checkpoint(
+        "apertus",
+        "ApertusForCausalLM",
+        _APERTUS,
+        {"rms_norm_eps": 1e-5, "hidden_act": "xielu", "rope_scaling": _LLAMA3},
+    ),
+    "glm": Checkpoint("chatglm", "GlmForCausalLM", (*_NORMS, *_ATTENTION, *_JOINED[2:]), _RMS | _TURNED_10),
+    "lfm2": Checkpoint(
+        "lfm2",
+        "Lfm2ForCausalLM",
+        _LFM2,
+        _CONVOLUTIONS | {"full_attn_idxs": [2], "tie_embedding": True, "tie_word_embeddings": None},
+        outer=("model.embed_tokens", "model.embedding_norm", "lm_head"),
+    ),
+    "lfm2, images": Checkpoint(
+        "lfm2",
+        "Lfm2VlForConditionalGeneration",
+        _LFM2,
+        {"text_config": _CONVOLUTIONS | {"layer_types": ["conv", "conv", "full_attention", "conv"]}},
+        outer=("model.embed_tokens", "model.embedding_norm", "lm_head"),
+    ),
+    "minicpm": Checkpoint(
+        "minicpm",
+        "MiniCPMForCausalLM",
+        config=_RMS | {"scale_emb": 3, "scale_depth": 0.8, "dim_model_base": 40},
+        permuted=True,
+    ),
+    "qwen2-vl": Checkpoint(
+        "qwen2vl",
+        "Qwen2VLForConditionalGeneration",
+        config=_NO_EPSILON | {"rope_scaling": {"type": "mrope", "mrope_section": [4, 3, 3]}, "vision_config": {}},
+    ),
+    "qwen2.5-vl": Checkpoint(
+        "qwen2vl", "Qwen2_5_VLForConditionalGeneration", config={"text_config": _NO_EPSILON | {"rope_scaling": _MROPE}}
+    ),
+    "qwen3-vl": Checkpoint(
+        "qwen3vl",
+        "Qwen3VLForConditionalGeneration",
+        (*_LLAMA, *_HEAD_NORMS),
+        {"text_config": _RMS | {"rope_scaling": _MROPE | {"mrope_interleaved": True}}},
+    ),
 }
 
 
@@ -308,12 +359,16 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
     names = gguf.get_tensor_name_map(architecture, shape.layers)
     modules = list(checkpoint.outer)
     modules += [f"{checkpoint.layers}{n}.{module}" for n in range(shape.layers) for module in checkpoint.modules]
+    tensors = dict(file.tensors)
+    if "self_attn.q_proj" in checkpoint.modules:
+        tensors |= _split_attention(tensors, shape)
+    prefix = "language_model." if "text_config" in checkpoint.config else ""
     written = set()
     for module in modules:
         for kind in ("weight", "bias"):
             new = names.get_name(module.replace("_layernorm.norms", "_norm"), ())
             assert new or module == "lm_head", module  # always tied in some architectures
-            tensor = file.tensors.get(f"{new}.{kind}")
+            tensor = tensors.get(f"{new}.{kind}")
             if tensor is None or tensor.name in written:
                 continue
             written.add(tensor.name)
@@ -321,14 +376,38 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
             if module.endswith("norms"):
                 for n, row in enumerate(stored[1]):
                     yield f"{module}.{n}.{kind}", (stored[0], row)
-            elif checkpoint.name.endswith("ForConditionalGeneration"):
-                yield f"language_model.{module}.{kind}", stored
+            elif module.endswith("conv.conv"):
+                yield f"{prefix}{module}.{kind}", (stored[0], stored[1][:, None])
             else:
-                yield f"{module}.{kind}", stored
+                yield f"{prefix}{module}.{kind}", stored
     if checkpoint.name.endswith("ForConditionalGeneration"):
-        yield "vision_tower.vision_model.embeddings.weight", ("F32", np.ones((2, 2), np.float32))
-    missing = {name for name in file.tensors if not name.startswith("rope_")} - written
+        part = "visual" if "Qwen" in checkpoint.name else "vision_tower.vision_model"
+        yield f"{part}.embeddings.weight", ("F32", np.ones((2, 2), np.float32))
+    yield from _activations(file)
+    missing = {name for name in tensors if not name.startswith("rope_")} - written
     assert not missing, missing
+
+
+def _split_attention(tensors: dict[str, Tensor], shape: Shape) -> dict[str, Tensor]:
+    """Queries, keys and values in place of a matrix or bias of all three, which is taken out of `tensors`."""
+    ends = np.cumsum([shape.heads, shape.key_heads]) * shape.head_width
+    parts = {}
+    for name in [name for name in tensors if ".attn_qkv." in name]:
+        tensor = tensors.pop(name)
+        for part, values in zip("qkv", np.split(tensor.floats(), ends), strict=True):
+            new = name.replace("attn_qkv", f"attn_{part}")
+            data = np.ascontiguousarray(values.reshape(-1, values.shape[-1])).view(np.uint8)
+            parts[new] = Tensor(new, values.shape, tensor.format, data)
+    return parts
+
+
+def _activations(file: GgufFile) -> Iterator[tuple[str, tuple[str, Array]]]:
+    """The numbers of xIELU of each layer: learned ones as tensors of one, the others without a dimension."""
+    for key, values in file.metadata.items():
+        for n, value in enumerate(values if key.startswith("xielu.") else ()):
+            number = np.array(value, np.float32)
+            name = key.removeprefix("xielu.")
+            yield f"model.layers.{n}.mlp.act_fn.{name}", ("F32", number[None] if "alpha" in name else number)
 
 
 def _stored(checkpoint: Checkpoint, shape: Shape, tensor: Tensor) -> tuple[str, Array]:

@@ -78,6 +78,19 @@ _ROBERTA: Final[dict[str, Any]] = {
     "prefix": "roberta.",
     "change": _padded_positions,
 }
+_NOMIC_CONFIG: Final = {
+    **{"n_embd": 80, "n_inner": 88, "n_head": 4, "n_layer": 4, "n_positions": CONTEXT, "rotary_emb_base": 1000},
+    **{"rotary_emb_fraction": 1.0, "layer_norm_epsilon": 1e-5, "activation_function": "swiglu", "prenorm": False},
+}
+_NOMIC_LAYER: Final = {
+    **{"attn_qkv": "attn.Wqkv", "attn_output": "attn.out_proj", "attn_output_norm": "norm1"},
+    **{"ffn_up": "mlp.fc11", "ffn_gate": "mlp.fc12", "ffn_down": "mlp.fc2", "layer_output_norm": "norm2"},
+}
+_NOMIC_MODEL: Final = {
+    "token_embd": "embeddings.word_embeddings",
+    "token_types": "embeddings.token_type_embeddings",
+    "token_embd_norm": "emb_ln",
+}
 # By the name of a test.
 CHECKPOINTS: Final[dict[str, EncoderCheckpoint]] = {
     "bert": EncoderCheckpoint(
@@ -106,6 +119,27 @@ CHECKPOINTS: Final[dict[str, EncoderCheckpoint]] = {
         "XLMRobertaForSequenceClassification",
         {**_BERT_MODEL, "cls": "classifier.dense", "cls.output": "classifier.out_proj"},
         **_ROBERTA,
+    ),
+    "nomic-bert": EncoderCheckpoint(
+        "nomic-bert",
+        "NomicBertModel",
+        _NOMIC_MODEL,
+        _NOMIC_LAYER,
+        "encoder.layers.",
+        _NOMIC_CONFIG
+        | dict.fromkeys(("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"))
+        | dict.fromkeys(("max_position_embeddings", "rope_theta")),
+        pooling=MEAN,
+    ),
+    "eurobert": EncoderCheckpoint(
+        "eurobert",
+        "EuroBertForMaskedLM",
+        _LLAMA_MODEL,
+        _LLAMA_LAYER,
+        "layers.",
+        _QWEN_CONFIG | {"is_causal": False},
+        prefix="model.",
+        others=("lm_head",),
     ),
     "modern-bert": EncoderCheckpoint(
         "modern-bert",

@@ -1,4 +1,4 @@
-"""Random matrices in the formats of GPTQ, AWQ and compressed-tensors, with their values in float32.
+"""Random matrices in the formats of GPTQ, AWQ, compressed-tensors and MLX, with their values in float32.
 
 Written from the formats' own definitions, independently of how the server reads them.
 """
@@ -17,10 +17,12 @@ Parts = dict[str, tuple[str, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """`config`: `quantization_config`. `make(weight, rng)`: the parts of a module, and the matrix that they encode."""
+    """`config`: `quantization_config`. `make(weight, rng)`: the parts of a module, and the matrix that they encode.
+    `everywhere`: not in layers alone."""
 
     config: dict[str, Any]
     make: Callable[[Array, np.random.Generator], tuple[Parts, Array]] = field(repr=False)
+    everywhere: bool = False
 
 
 def _codes(
@@ -158,6 +160,23 @@ def integers(group: int = -1, *, symmetric: bool = True) -> Quantization:
 
 
 # By the name of a test.
+def mlx(bits: int = 4, group: int = 64) -> Quantization:
+    """As MLX writes it: a scale and a value of code 0 for each group. Embeddings are quantised, too."""
+
+    def make(weight: Array, rng: np.random.Generator) -> tuple[Parts, Array]:
+        groups = weight.reshape(len(weight), -1, group)
+        biases = groups.min(-1).astype(np.float16)
+        spans = groups.max(-1) - biases.astype(np.float32)
+        scales = (spans / (2**bits - 1)).astype(np.float16)
+        wide, lowest = (part.astype(np.float32)[..., None] for part in (scales, biases))
+        codes = np.clip(np.rint((groups - lowest) / wide), 0, 2**bits - 1)
+        words = _packed(codes.astype(int).reshape(weight.shape), bits, 1).view(np.uint32)
+        parts: Parts = {"weight": ("U32", words), "scales": ("F16", scales), "biases": ("F16", biases)}
+        return parts, (wide * codes + lowest).reshape(weight.shape).astype(np.float32)
+
+    return Quantization({"bits": bits, "group_size": group}, make, everywhere=True)
+
+
 QUANTIZATIONS: Final[dict[str, Quantization]] = {
     "GPTQ": gptq(),
     "GPTQ, groups of 128": gptq(group=128),
@@ -176,6 +195,8 @@ QUANTIZATIONS: Final[dict[str, Quantization]] = {
     "compressed-tensors, early zero points": compressed(symmetric=False, packed_zeros=False),
     "compressed-tensors, activation order": compressed(activation_order=True),
     "compressed-tensors, 8 bits": compressed(bits=8, symmetric=False),
+    "MLX": mlx(),
+    "MLX, 8 bits": mlx(bits=8, group=32),
     "compressed-tensors, integers": integers(),
     "compressed-tensors, integers, asymmetric": integers(group=32, symmetric=False),
 }

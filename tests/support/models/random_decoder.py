@@ -329,6 +329,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "internlm2": Family("internlm2", _llama),
     "hunyuan-dense": Family("hunyuan-dense", _qwen3, {"expert_count": 1, "expert_used_count": 1}, tied=True),
     "ernie4_5": Family("ernie4_5", _llama, tied=True),
+    "ernie4_5, sections": Family("ernie4_5", _llama, {"rope.dimension_sections": [4, 3, 3, 0]}, tied=True),
     "glm4": Family("glm4", _glm4, {"rope.dimension_count": 10}),
     "glm4, sections": Family("glm4", _glm4, {"rope.dimension_count": 10, "rope.dimension_sections": [2, 2, 1, 0]}),
     "glm4, further token": Family(
@@ -364,7 +365,10 @@ FAMILIES: Final[dict[str, Family]] = {
         _rope_factors,
     ),
     "chatglm": Family("chatglm", _chatglm, {"rope.dimension_count": 10}),
-    "qwen2vl": Family("qwen2vl", _qwen2, {"rope.dimension_sections": [4, 3, 3, 0]}),
+    # llama.cpp does not read the epsilon of this architecture alone and computes with 0.
+    "qwen2vl": Family(
+        "qwen2vl", _qwen2, {"rope.dimension_sections": [4, 3, 3, 0], "attention.layer_norm_rms_epsilon": 0.0}
+    ),
     "qwen3vl": Family("qwen3vl", _qwen3, {"rope.dimension_sections": [4, 3, 3, 0], "n_deepstack_layers": 2}, tied=True),
 }
 

@@ -11,8 +11,8 @@ from forefront.chat.output.marker_scanner import TextReading, TextScanner, until
 class ReasoningFormat:
     """The markers around reasoning; any of `openings` begins it and any of `closings` ends it.
 
-    `answer` are the markers that may surround the answer itself. `control` are the markers that are control tokens
-    (text → id), whose bytes the detokenizer needs.
+    `answer` are the markers that may surround the answer itself; without the first one, the end of reasoning begins it.
+    `control` are the markers that are control tokens (text → id), whose bytes the detokenizer needs.
     """
 
     openings: tuple[str, ...]
@@ -35,6 +35,7 @@ _THINK: Final = ReasoningFormat(("<think>",), ("</think>",))
 _PHRASES: Final = ReasoningFormat(
     ("Here is my thought process:", "Here's my thought process:"), ("Here is my response:", "Here's my response:")
 )
+_APRIEL: Final = ("Here are my reasoning steps:",)
 _KNOWN: Final = (
     ReasoningFormat(("<think>",), ("</think>",), ("<response>", "</response>")),
     ReasoningFormat(("<think>",), ("</think>",), ("<answer>", "</answer>")),
@@ -45,6 +46,9 @@ _KNOWN: Final = (
     ReasoningFormat(("<seed:think>",), ("</seed:think>",)),
     ReasoningFormat(("<|inner_prefix|>",), ("<|inner_suffix|>",)),
     ReasoningFormat(("<|channel>thought\n",), ("<channel|>",)),
+    # Apriel 1.5 and 1.6.
+    ReasoningFormat(_APRIEL, ("[BEGIN FINAL RESPONSE]",), ("", "[END FINAL RESPONSE]")),
+    ReasoningFormat(_APRIEL, ("[BEGIN FINAL RESPONSE]",)),
     _PHRASES,
 )
 
@@ -88,7 +92,7 @@ class ReasoningParser:
         self._content: list[str] = []
         self._white: list[str] = []
         self._begun = False
-        markers = (*form.closings, *(form.answer or ()))
+        markers = (*form.closings, *filter(None, form.answer or ()))
         self._machine = TextScanner(self._answer(), markers)
 
     def feed(self, text: str) -> tuple[str, str]:
@@ -110,7 +114,7 @@ class ReasoningParser:
             found, read, char = yield from self._opening(markers, char)
         if self.active:
             char = yield from self._reasoning_text(char)
-            found, read, char = (yield from self._opening((begin,), char)) if begin else ("", "", char)
+            found, read, char = (yield from self._opening((begin,), char)) if begin else (end, "", char)
         if found:
             char = yield from self._framed(end, char)
         elif read:

@@ -2,16 +2,15 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from forefront.chat.tools.formats.gemma import GemmaFormat
 from forefront.chat.tools.formats.hermes import HermesFormat
 from forefront.chat.tools.formats.json_list import BareListFormat, JsonListFormat
 from forefront.chat.tools.formats.llama import LlamaFormat
-from forefront.chat.tools.formats.named import MistralFormat, SectionFormat
+from forefront.chat.tools.formats.named import MistralFormat
 from forefront.chat.tools.formats.pythonic import BarePythonicFormat, FencedPythonicFormat, PythonicFormat, is_pythonic
-from forefront.chat.tools.formats.tagged import TaggedFormat
+from forefront.chat.tools.signatures import SIGNATURES
 from forefront.chat.tools.tool_format import ToolFormat
 
 ControlTokens = Mapping[str, int]
@@ -21,182 +20,6 @@ _PARAMETERS: Final = re.compile(r"""\\?["']parameters\\?["']\s*:""")
 _BARE_LIST: Final = re.compile(r"""\[\s*\{\\?["']name\\?["']:""")
 _LLAMA_CALL: Final = '{"name": function name, "parameters":'
 _PYTHON_MARKERS: Final = ("<|python_tag|>", "<|python_start|>")
-
-
-@dataclass(frozen=True, slots=True)
-class _Signature:
-    """A format whose templates contain all of `texts`. `markers` may be control tokens, besides those of the format."""
-
-    texts: tuple[str, ...]
-    format: ToolFormat
-    markers: tuple[str, ...] = ()
-
-
-_DEEPSEEK_BEGIN: Final = ("<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>")
-_DEEPSEEK_END: Final = ("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>")
-_DEEPSEEK_SEPARATOR: Final = "<｜tool▁sep｜>"
-_DSML: Final = "｜DSML｜"
-_KIMI_SEPARATOR: Final = "<|tool_call_argument_begin|>"
-
-
-def _function_tags(opening: str, closing: str, trim: str) -> TaggedFormat:
-    return TaggedFormat(
-        openings=(opening, "<function="),
-        closings=(closing,),
-        call="<function=",
-        named=">",
-        key="<parameter=",
-        keyed=">",
-        valued="</parameter>",
-        end="</function>",
-        trim=trim,
-    )
-
-
-def _dsml(block: str) -> TaggedFormat:
-    return TaggedFormat(
-        openings=(f"<{_DSML}{block}>", f'<{_DSML}invoke name="'),
-        closings=(f"</{_DSML}{block}>",),
-        call=f'<{_DSML}invoke name="',
-        named='">',
-        key=f'<{_DSML}parameter name="',
-        keyed='" string="true">',
-        keyed_json='" string="false">',
-        valued=f"</{_DSML}parameter>",
-        end=f"</{_DSML}invoke>",
-        together=True,
-    )
-
-
-# The first that fits counts.
-_SIGNATURES: Final = (
-    _Signature(  # Cohere
-        ("<|START_ACTION|>",),
-        JsonListFormat(
-            openings=("<|START_ACTION|>",),
-            closings=("]", "<|END_ACTION|>"),
-            keys=("tool_name", "parameters"),
-            numbered=True,
-        ),
-    ),
-    _Signature((_DSML, "function_calls"), _dsml("function_calls"), (_DSML,)),  # DeepSeek V3.2
-    _Signature((_DSML, "tool_calls"), _dsml("tool_calls"), (_DSML,)),  # DeepSeek V4
-    _Signature(  # DeepSeek R1 and V3
-        ("<｜tool▁calls▁begin｜>", "```json"),
-        SectionFormat(
-            openings=_DEEPSEEK_BEGIN,
-            closings=_DEEPSEEK_END,
-            before=f"function{_DEEPSEEK_SEPARATOR}",
-            behind="\n```json\n",
-            tail="```",
-            between_calls="\n",
-        ),
-        (_DEEPSEEK_SEPARATOR,),
-    ),
-    _Signature(  # DeepSeek V3.1
-        ("<｜tool▁calls▁begin｜>",),
-        SectionFormat(openings=_DEEPSEEK_BEGIN, closings=_DEEPSEEK_END, behind=_DEEPSEEK_SEPARATOR),
-        (_DEEPSEEK_SEPARATOR,),
-    ),
-    _Signature(  # Kimi K2
-        ("<|tool_calls_section_begin|>",),
-        SectionFormat(
-            openings=("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
-            closings=("<|tool_call_end|>", "<|tool_calls_section_end|>"),
-            behind=_KIMI_SEPARATOR,
-            counted=True,
-        ),
-        (_KIMI_SEPARATOR,),
-    ),
-    _Signature(  # Functionary 3.1, and Llama 3.1's functions of its own
-        ("<function=", "</function>", 'example_name"'),
-        SectionFormat(openings=("<function=",), closings=("</function>",), behind=">"),
-    ),
-    _Signature(("<start_function_call>", "<end_function_call>"), GemmaFormat(), ("<escape>",)),  # FunctionGemma
-    _Signature(  # Gemma 4
-        ("<|tool_call>", "<tool_call|>"),
-        GemmaFormat(openings=("<|tool_call>",), closings=("<tool_call|>",), quote='<|"|>'),
-        ('<|"|>',),
-    ),
-    _Signature(  # Qwen3-Coder
-        ("<tool_call>", "<function=", "<parameter="), _function_tags("<tool_call>", "</tool_call>", "\n")
-    ),
-    _Signature(  # Seed-OSS
-        ("<seed:tool_call>", "<function=", "<parameter="), _function_tags("<seed:tool_call>", "</seed:tool_call>", "")
-    ),
-    _Signature(  # MiniMax M2
-        ("<minimax:tool_call>",),
-        TaggedFormat(
-            openings=("<minimax:tool_call>", '<invoke name="'),
-            closings=("</minimax:tool_call>",),
-            call='<invoke name="',
-            named='">',
-            key='<parameter name="',
-            keyed='">',
-            valued="</parameter>",
-            end="</invoke>",
-            together=True,
-        ),
-    ),
-    _Signature(  # MiniCPM 5
-        ('<function name="', '<param name="'),
-        TaggedFormat(
-            openings=('<function name="',),
-            call='<function name="',
-            named='">',
-            key='<param name="',
-            keyed='">',
-            valued="</param>",
-            end="</function>",
-            gap="",
-            cdata=True,
-        ),
-    ),
-    _Signature(  # Apertus
-        ("<|tools_prefix|>", "<|tools_suffix|>"),
-        JsonListFormat(openings=("<|tools_prefix|>",), closings=("]", "<|tools_suffix|>"), by_name=True),
-    ),
-    _Signature(
-        ("<|function_call|>",), HermesFormat(openings=("<|function_call|>",), closings=(), gap="")
-    ),  # GigaChat 3.1
-    _Signature(  # LongCat
-        ("<longcat_tool_call>",),
-        HermesFormat(openings=("<longcat_tool_call>",), closings=("</longcat_tool_call>",)),
-    ),
-    _Signature(  # Granite 20B FC
-        ("<function_call>", "arguments"), HermesFormat(openings=("<function_call>",), closings=(), gap=" ")
-    ),
-    _Signature(  # Hunyuan 3
-        ("<tool_calls>", "<tool_sep>", "<arg_key>"),
-        TaggedFormat(
-            openings=("<tool_calls>", "<tool_call>"),
-            closings=("</tool_calls>",),
-            call="<tool_call>",
-            named="<tool_sep>",
-            key="<arg_key>",
-            keyed="</arg_key>",
-            value="<arg_value>",
-            valued="</arg_value>",
-            end="</tool_call>",
-            together=True,
-        ),
-        ("<tool_sep>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
-    ),
-    _Signature(  # GLM 4.5
-        ("<tool_call>", "<arg_key>"),
-        TaggedFormat(
-            openings=("<tool_call>",),
-            call="",
-            named="\n",
-            key="<arg_key>",
-            keyed="</arg_key>",
-            value="<arg_value>",
-            valued="</arg_value>",
-            end="</tool_call>",
-        ),
-        ("</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
-    ),
-)
 
 
 def find_tool_format(template: str, control: ControlTokens) -> ToolFormat | None:
@@ -225,7 +48,7 @@ def _mistral(template: str, control: ControlTokens) -> ToolFormat | None:
 
 
 def _signed(template: str, control: ControlTokens) -> ToolFormat | None:
-    for signature in _SIGNATURES:
+    for signature in SIGNATURES:
         if all(text in template for text in signature.texts):
             form = signature.format
             markers = (*form.openings, *form.closings, *signature.markers)
@@ -242,7 +65,7 @@ def _lfm(template: str, control: ControlTokens) -> ToolFormat | None:
 
 
 def _list(template: str, control: ControlTokens) -> ToolFormat | None:
-    if "<tool_call>" in template:
+    if "<tool_call>" in template and "<tool_calls>[" not in template:
         return None
     if "functools[" in template:
         return JsonListFormat(openings=("functools",))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from forefront.graph.architectures.apertus import Apertus
-from forefront.graph.architectures.bert import Bert, NomicBert
+from forefront.graph.architectures.bert import Bert, JinaBert3, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
 from forefront.graph.architectures.gemma import Gemma, Gemma3, GemmaEmbedding
@@ -14,6 +14,7 @@ from forefront.graph.architectures.lfm import Lfm2
 from forefront.graph.architectures.llama import Llama
 from forefront.graph.architectures.mistral import Mistral3
 from forefront.graph.architectures.modern_bert import ModernBert
+from forefront.graph.architectures.modern_encoders import EuroBert, LlamaEmbedding, NeoBert
 from forefront.graph.architectures.nemotron import Arcee, Nemotron
 from forefront.graph.architectures.olmo import Olmo2
 from forefront.graph.architectures.phi import Phi2, Phi3
@@ -60,7 +61,11 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
 # Models that make embeddings and generate no text.
 ENCODERS: Final[dict[str, type[Decoder]]] = {
     "bert": Bert,
+    "eurobert": EuroBert,
     "gemma-embedding": GemmaEmbedding,
+    "jina-bert-v3": JinaBert3,
+    "llama-embed": LlamaEmbedding,
     "modern-bert": ModernBert,
+    "neo-bert": NeoBert,
     "nomic-bert": NomicBert,
 }

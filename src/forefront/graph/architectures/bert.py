@@ -72,3 +72,11 @@ class NomicBert(Bert):
     learned_positions = False
 
     rotation_of = Decoder.rotation_of
+
+
+class JinaBert3(Bert):
+    """BERT with rotary positions. Its adapters for single tasks are files of their own, which are not applied."""
+
+    learned_positions = False
+
+    rotation_of = Decoder.rotation_of

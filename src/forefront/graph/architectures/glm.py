@@ -13,4 +13,5 @@ class Glm4(Decoder):
     """GLM 4, dense: norms before and after each part; half of a head turns."""
 
     interleaved = True
+    sections_in_halves = True
     layer = Decoder.post_normed_layer

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hugging_face.families import FAMILIES, HfFamily, find_hf_family
+from forefront.graph.hugging_face.families import FAMILIES, find_hf_family
+from forefront.graph.hugging_face.family import HfFamily
 
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
 _MOST_LAYERS: Final = 1024
@@ -22,8 +23,9 @@ class HfConfig:
         found = find_hf_family(name)
         if found is None:
             raise ModelFileError(
-                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, and "
-                "encoders of the kinds BERT, RoBERTa, ModernBERT and Gemma 3. Another engine may be able to serve it"
+                f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, "
+                "and encoders of the kinds BERT, RoBERTa, ModernBERT, EuroBERT, Nomic and Gemma 3. Another engine may "
+                "be able to serve it"
             )
         self.family: HfFamily = found[0]
         self.use = found[1]

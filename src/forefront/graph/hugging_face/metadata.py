@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.layer_settings import family_fields
 from forefront.graph.hugging_face.rope import RopeSettings, read_rope
 
 _EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
@@ -44,6 +45,7 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
         **_windows(config),
         **{key: config.number(name) for key, name in config.family.settings.items() if config.get(name) is not None},
         **_attention_scale(config),
+        **family_fields(config),
     }
     name = config.family.architecture
     return {"general.architecture": name} | {f"{name}.{key}": value for key, value in fields.items()}, rope

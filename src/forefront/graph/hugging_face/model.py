@@ -10,6 +10,7 @@ import numpy as np
 from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.layer_settings import split_activations
 from forefront.graph.hugging_face.metadata import first_position, read_metadata
 from forefront.graph.hugging_face.quantized import assemble_quantized
 from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
@@ -23,8 +24,9 @@ _F32: Final = FORMATS[0]
 _MEAN, _LAST, _RANK = 1, 3, 4  # GGUF's numbers of poolings
 _WRAPPER: Final = "model."
 _HEADS: Final = ("lm_head.", "score.")
+_CONVOLUTION: Final = ".shortconv.conv.weight"
 # Tensors that the configuration implies, and the image parts of a multimodal model.
-_IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector)\..*")
+_IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector|visual)\..*")
 _LAYER: Final = re.compile(r"(\d{1,4})\.(.+)")
 _HEAD_NORM: Final = re.compile(r"(.+\.self_attn\.[qk])_layernorm\.norms\.(\d{1,4})\.weight")
 
@@ -45,13 +47,14 @@ class HuggingFaceModel:
         if (quantization := _quantization(config, directory)) is not None:
             stored = assemble_quantized(quantization, stored)
         stored = _text_model(stored) if config.is_multimodal else stored
+        stored, activations = split_activations(config, stored)
         modules = read_modules(directory)
         pooling = _pooling(config, modules)
         self.tensors = _renamed(config, _head_norms(_unwrapped(config, stored)), generates=pooling is None)
         self.tensors |= modules.tensors
         self.paths += modules.paths
         fields = modules.fields if pooling is None else modules.fields | {"pooling_type": pooling}
-        self.metadata |= {f"{config.family.architecture}.{key}": value for key, value in fields.items()}
+        self.metadata |= {f"{config.family.architecture}.{key}": value for key, value in fields.items()} | activations
         for key, values in rope.tensors.items():
             self.tensors[key] = _tensor(key, values)
         if (positions := self.tensors.get("position_embd.weight")) is not None and (first := first_position(config)):
@@ -65,6 +68,7 @@ class HuggingFaceModel:
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
     found = config.get("quantization_config")
+    found = config.get("quantization") if found is None else found  # as MLX names it
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
         found = read_object(directory / _QUANTIZE_CONFIG)
     if found is not None and not isinstance(found, dict):
@@ -90,6 +94,8 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
         if _IGNORED.fullmatch(name) or (ignored is not None and ignored.fullmatch(name)):
             continue
         new = _gguf_name(config, name)
+        if new.endswith(_CONVOLUTION) and len(tensor.shape) == 3 and 1 in tensor.shape[1:]:
+            tensor = _squeezed(tensor)
         if new in tensors:
             raise ModelFileError(f"its tensors {name[:80]!r} and {tensors[new].name[:80]!r} are one and the same")
         is_norm = new.endswith("norm.weight")
@@ -100,6 +106,11 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
     elif tied is False and "output.weight" not in tensors:
         raise ModelFileError("it has no tensor 'lm_head.weight', and its word embeddings are not tied")
     return tensors
+
+
+def _squeezed(tensor: Tensor) -> Tensor:
+    """Weights of a convolution [channels, 1, taps], or [channels, taps, 1] in MLX, as [channels, taps]."""
+    return _tensor(tensor.name, tensor.floats().reshape(tensor.shape[0], -1))
 
 
 def _unwrapped(config: HfConfig, stored: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -1,18 +1,16 @@
-"""Checkpoints whose matrices are quantised: GPTQ, AWQ and compressed-tensors.
+"""Checkpoints whose matrices are quantised: GPTQ, AWQ, compressed-tensors and MLX.
 
 Each module has several tensors in place of its weight: codes of four or eight bits, most of them packed in words of 32
 bits, with a scale and a zero point for each group of inputs. Their rows are put together when they are packed.
-Layouts: AutoGPTQ's `qlinear_cuda.py`, AutoAWQ's `gemm.py`, compressed-tensors' `pack_quantized.py`.
+Layouts: AutoGPTQ's `qlinear_cuda.py`, AutoAWQ's `gemm.py`, compressed-tensors' `pack_quantized.py`, MLX's
+`mlx.core.quantize`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from forefront.graph.block_bits import Bytes
-from forefront.graph.block_formats import BlockFormat, Quantized
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.packed_codes import (
     Array,
@@ -25,15 +23,15 @@ from forefront.graph.hugging_face.packed_codes import (
     unpack,
     unpack_outputs,
 )
+from forefront.graph.hugging_face.packed_matrix import PackedMatrix, packed_tensor
 from forefront.graph.model_file import Tensor
 
-_MULTIPLE: Final = 32
 # Output i of eight neighbours is in the four bits at this place of an AWQ word.
 _AWQ_PLACES: Final = np.array([0, 4, 1, 5, 2, 6, 3, 7])
 _COMPRESSED_FORMATS: Final = ("pack-quantized", "int-quantized", "naive-quantized")
 _PARTS: Final = frozenset(
     {
-        *("qweight", "qzeros", "scales", "g_idx"),
+        *("qweight", "qzeros", "scales", "g_idx", "biases"),
         *("weight_packed", "weight", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx"),
     }
 )
@@ -41,33 +39,15 @@ _PARTS: Final = frozenset(
 _UNUSED: Final = ("input_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale")
 
 
-@dataclass(frozen=True, slots=True)
-class _Module:
-    """A matrix [outputs, inputs] as it is stored. The value of a code is `scale * (code - zero)`.
-
-    `codes(rows)`: from 0 to 2^bits - 1 [rows, inputs]. `scales(rows)`, `zeros(rows)`: [rows, groups]; `zeros` is None
-    if each is 2^(bits - 1). `input_groups`: the group of each input, None for neighbours.
-    """
-
-    name: str
-    bits: int
-    shape: tuple[int, int]
-    groups: int
-    codes: Callable[[Rows], Bytes]
-    scales: Callable[[Rows], Array]
-    zeros: Callable[[Rows], Array] | None = None
-    input_groups: Array | None = None
-
-
 def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a checkpoint with one matrix in place of the parts of each quantised module. `config`: its
     `quantization_config`. Raises `ModelFileError`."""
-    method = str(config.get("quant_method") or ("gptq" if "bits" in config else None)).lower()
+    method = str(config.get("quant_method") or _unnamed_method(config, stored)).lower()
     if "auto-round" in method:
         method = _AUTO_ROUND_FORMATS.get(str(config.get("packing_format")), method)
     read = _METHODS.get(method)
     if read is None:
-        known = "GPTQ, AWQ, AutoRound in the layouts of these, and compressed-tensors with integers"
+        known = "GPTQ, AWQ, AutoRound in the layouts of these, MLX, and compressed-tensors with integers"
         raise ModelFileError(f"its weights are quantised by {method[:40]!r}, which is not supported; {known} are")
     tensors: dict[str, Tensor] = {}
     modules: dict[str, dict[str, Tensor]] = {}
@@ -81,68 +61,48 @@ def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) 
         if set(parts) == {"weight"}:
             tensors[f"{module}.weight"] = parts["weight"]
         else:
-            tensors[f"{module}.weight"] = _tensor(read(config, module, parts))
+            tensors[f"{module}.weight"] = packed_tensor(read(config, module, parts))
     return tensors
 
 
-def _tensor(module: _Module) -> Tensor:
-    """The module's matrix. Its inputs are ordered by their groups."""
-    inputs = module.shape[1]
-    if module.groups < 1 or inputs % module.groups or inputs // module.groups % _MULTIPLE:
-        raise module_error(
-            module.name, f"{inputs} inputs in {module.groups} groups, which are not multiples of {_MULTIPLE}"
+def _unnamed_method(config: Mapping[str, Any], stored: Mapping[str, Tensor]) -> str:
+    """The method of a configuration that does not name it."""
+    if config.get("load_in_8bit") or config.get("load_in_4bit"):
+        return "bitsandbytes"
+    if "bits" not in config:
+        return "an unknown method"
+    return "mlx" if any(name.endswith(".biases") for name in stored) else "gptq"
+
+
+def _mlx(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix:
+    """Words hold neighbouring inputs of one output; the biases are the values of code 0."""
+    own = config.get(name)
+    settings = {**config, **own} if isinstance(own, dict) else config
+    mode, size, bits = (
+        settings.get(key, usual) for key, usual in (("mode", "affine"), ("group_size", 64), ("bits", 4))
+    )
+    if mode != "affine" or bits not in (4, 8) or type(size) is not int or size < 1:
+        raise ModelFileError(
+            f"its MLX weights are in the mode {str(mode)[:20]!r} with {str(bits)[:10]} bits in groups of "
+            f"{str(size)[:10]}; 'affine' with 4 and 8 is supported"
         )
-    size, order = inputs // module.groups, None
-    if module.input_groups is not None and (module.input_groups != np.arange(inputs) // size).any():
-        counts = np.bincount(np.clip(module.input_groups, 0, module.groups), minlength=module.groups)
-        if module.input_groups.min() < 0 or (counts != size).any():
-            raise module_error(module.name, f"groups of other sizes than {size}")
-        order = np.argsort(module.input_groups, kind="stable")
-    kind = _block_format(module, size)
-    return Tensor(f"{module.name}.weight", module.shape, kind, _MatrixRows(module, kind, order), order)
+    words = read_words(name, parts, "weight")
+    scales, biases = (read_scales(name, parts, part) for part in ("scales", "biases"))
+    inputs = words.shape[1] * 32 // bits
+    if len(words) != len(scales) or scales.shape != biases.shape or scales.shape[1] * size != inputs:
+        raise module_error(name, "tensors of different shapes")
+    return PackedMatrix(
+        name,
+        bits,
+        (len(words), inputs),
+        scales.shape[1],
+        lambda rows: unpack(words[rows], bits),
+        lambda rows: scales[rows],
+        minimums=lambda rows: biases[rows],
+    )
 
 
-def _block_format(module: _Module, group: int) -> BlockFormat:
-    """Blocks of a scale in float32, a minimum in float32 unless the module is symmetric, and a byte for each code."""
-    start = 4 if module.zeros is None else 8
-    middle = np.uint8(1 << (module.bits - 1))
-
-    def codes(raw: Bytes) -> Array:
-        stored = raw[..., start:]
-        return stored if module.zeros else (stored - middle).view(np.int8)
-
-    def scales(raw: Bytes) -> tuple[Array, Array | None]:
-        return raw[..., :4].view("<f4"), raw[..., 4:8].view("<f4") if module.zeros else None
-
-    return BlockFormat(f"INT{module.bits}", group, start + group, Quantized(module.bits, codes, scales, group))
-
-
-class _MatrixRows:
-    """Rows of a module in blocks, made when they are selected."""
-
-    def __init__(self, module: _Module, kind: BlockFormat, order: Rows | None) -> None:
-        self._module, self._kind, self._order = module, kind, order
-        self.shape: tuple[int, ...] = (module.shape[0], module.groups * kind.bytes)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, selected: slice | Rows) -> Bytes:
-        """Bytes [rows, bytes of a row]."""
-        rows = np.arange(len(self))[selected]
-        codes, scales = self._module.codes(rows), self._module.scales(rows).astype("<f4")
-        parts = [scales]
-        if self._module.zeros is not None:
-            parts.append(-scales * self._module.zeros(rows).astype("<f4"))
-        blocks = np.empty((*scales.shape, self._kind.bytes), np.uint8)
-        for place, part in enumerate(parts):
-            blocks[..., 4 * place : 4 * place + 4] = np.ascontiguousarray(part)[..., None].view(np.uint8)
-        ordered = codes if self._order is None else codes.take(self._order, axis=1)
-        blocks[..., 4 * len(parts) :] = ordered.reshape(*scales.shape, -1)
-        return blocks.reshape(len(rows), -1)
-
-
-def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix:
     """Words hold neighbouring inputs of one output, and zero points of neighbouring outputs."""
     stored = config.get("checkpoint_format") or "gptq"
     if stored not in ("gptq", "gptq_v2") or config.get("is_marlin_format"):
@@ -166,7 +126,7 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
     offset = 1 if stored == "gptq" else 0  # the first format stores zero points less one
     middle = (1 << (bits - 1)) - offset
     is_symmetric = (packed_zeros == sum(middle << (bits * place) for place in range(each))).all()
-    return _Module(
+    return PackedMatrix(
         name,
         bits,
         (outputs, len(words) * each),
@@ -178,7 +138,7 @@ def _gptq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> 
     )
 
 
-def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix:
     """Words hold eight outputs of one input, in a special order."""
     version = str(config.get("version") or "gemm").lower()
     if version != "gemm" or config.get("bits", 4) != 4:
@@ -189,7 +149,7 @@ def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _
     packed_zeros = read_words(name, parts, "qzeros") if "qzeros" in parts else None
     if words.shape[1] * 8 != outputs or (packed_zeros is not None and packed_zeros.shape != (groups, outputs // 8)):
         raise module_error(name, "tensors of different shapes")
-    return _Module(
+    return PackedMatrix(
         name,
         4,
         (outputs, len(words)),
@@ -200,7 +160,7 @@ def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _
     )
 
 
-def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> _Module:
+def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix:
     """Rows of codes as they are or in words of neighbouring inputs, and zero points of neighbouring outputs."""
     _check_compressed(config)
     scales = read_scales(name, parts, "weight_scale")
@@ -213,7 +173,7 @@ def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor
     bits = 32 * words.shape[1] // max(1, int(sizes[-1]))
     if bits not in (4, 8) or tuple(sizes) != (outputs, words.shape[1] * 32 // bits) or len(words) != outputs:
         raise module_error(name, "tensors of different shapes, or codes of neither 4 nor 8 bits")
-    return _Module(
+    return PackedMatrix(
         name,
         bits,
         (outputs, int(sizes[1])),
@@ -225,7 +185,7 @@ def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor
     )
 
 
-def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
+def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> PackedMatrix:
     """A byte for each code, from -128 to 127."""
     weight = parts.get("weight")
     if weight is None or len(weight.shape) != 2 or weight.format.name != "I8":
@@ -235,7 +195,7 @@ def _integers(name: str, parts: Mapping[str, Tensor], scales: Array) -> _Module:
         scales = np.broadcast_to(scales.reshape(1, 1), (outputs, 1))
     if len(scales) != outputs:
         raise module_error(name, "tensors of different shapes")
-    return _Module(
+    return PackedMatrix(
         name,
         8,
         (outputs, inputs),
@@ -287,4 +247,4 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 _AUTO_ROUND_FORMATS: Final = {"auto_round:auto_gptq": "gptq", "auto_round:auto_awq": "awq"}
-_METHODS: Final = {"gptq": _gptq, "awq": _awq, "compressed-tensors": _compressed}
+_METHODS: Final = {"gptq": _gptq, "awq": _awq, "mlx": _mlx, "compressed-tensors": _compressed}

@@ -52,7 +52,7 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
         return RopeSettings(fields, {"rope_freqs.weight": _llama3(scaling, base, width)})
     elif kind in ("longrope", "su"):
         return _longrope(config, scaling, fields, width)
-    elif kind not in ("default", "dynamic"):
+    elif kind not in ("default", "dynamic", "mrope"):  # in several dimensions, which are the same in a text
         raise ModelFileError(f"its positions are scaled by {str(kind)[:40]!r}; {_KINDS} are supported")
     return RopeSettings(fields)
 

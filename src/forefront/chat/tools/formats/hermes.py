@@ -1,6 +1,7 @@
 """Each call a JSON object between tags: `<tool_call>⏎{"name": …, "arguments": {…}}⏎</tool_call>`.
 
 Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too (GigaChat 3).
+MiniMax M1 writes all calls of an answer between one pair of tags.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,12 @@ from forefront.wire.completions.tools import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HermesFormat(ToolFormat):
-    """`gap` is the text around the object."""
+    """`gap` is the text around an object. `together`: several calls share the tags."""
 
     openings: tuple[str, ...] = ("<tool_call>",)
     closings: tuple[str, ...] = ("</tool_call>",)
     gap: str = "\n"
+    together: bool = False
     more: ClassVar[str] = "{"
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
@@ -29,6 +31,9 @@ class HermesFormat(ToolFormat):
 
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
+        if self.together:
+            made = "".join(self.gap + json_call(name, arguments) for name, arguments in calls)
+            return f"{self.openings[0]}{made}{self.gap}{''.join(self.closings)}"
         return self.gap.join(
             f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{''.join(self.closings)}"
             for name, arguments in calls
@@ -41,10 +46,13 @@ class HermesFormat(ToolFormat):
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         gap = f"{literal(self.gap)} " if self.gap else ""
-        return f"{gap}tool {gap}{' '.join(map(self.marker, self.closings))}"
+        more = f"({gap}tool)* " if self.together and parallel else ""
+        return f"{gap}tool {more}{gap}{' '.join(map(self.marker, self.closings))}"
 
     def between(self) -> str | None:
         """See `ToolFormat.between`."""
+        if self.together:
+            return None
         return f"{literal(self.gap)} {self.lead()}" if self.gap else self.lead()
 
 
