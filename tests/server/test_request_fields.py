@@ -94,3 +94,13 @@ def test_a_model_without_reasoning_gets_no_reasoning_prompt(server: RunningServe
     for answer in answers:
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-ignored-params"] == "reasoning_effort"
+
+
+@pytest.mark.parametrize("fields", [{}, {"logit_bias": {"5": 1}}, {"regex": "[0-9]{1,3}"}])
+def test_top_p_0_is_the_likeliest_token(server: RunningServer, fields: dict[str, Any]) -> None:
+    """OpenAI's API takes 0, and some clients send it by default."""
+    greedy = content(ask(server, **fields))
+    for seed in range(3):
+        answer = ask(server, temperature=2, top_p=0, seed=seed, **fields)
+        assert content(answer) == greedy
+        assert answer["receipt"]["sampling"]["top_p"] == 0
