@@ -9,6 +9,8 @@ from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"
 USER = {"role": "user", "content": "What is 3 + 4?"}
+IMAGE = "data:image/png;base64,aGk="
+SOURCE = {"type": "base64", "media_type": "image/png", "data": "aGk="}
 
 
 def ask(server: RunningServer, **fields: Any) -> dict[str, Any]:
@@ -104,3 +106,34 @@ def test_top_p_0_is_the_likeliest_token(server: RunningServer, fields: dict[str,
         answer = ask(server, temperature=2, top_p=0, seed=seed, **fields)
         assert content(answer) == greedy
         assert answer["receipt"]["sampling"]["top_p"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        (
+            PATH,
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]},
+            "messages[0].content[0].type",
+        ),
+        (
+            "/v1/responses",
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": IMAGE}]}]},
+            "input[0].content[0].type",
+        ),
+        (
+            "/v1/messages",
+            {"max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": SOURCE}]}]},
+            "messages[0].content[0].type",
+        ),
+    ],
+)
+def test_an_image_is_refused_without_the_type_of_another_api(
+    server: RunningServer, path: str, fields: dict[str, Any], param: str
+) -> None:
+    with server.client() as client:
+        answer = client.post(path, json={"model": "forefront-mini"} | fields)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    text = "This model reads text alone: it cannot read images."
+    assert (error.get("param"), error["message"]) in {(param, text), (None, f"`{param}`: {text}")}

@@ -76,7 +76,7 @@ def test_the_address_and_the_first_key_are_one_write(tiny_gguf: Path, tmp_path: 
     environment |= {"FOREFRONT_HOME": str(tmp_path / "home"), "PORT": "0"}
     output, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each write is one message
     command = [sys.executable, "-m", "forefront.cli", "serve", str(tiny_gguf)]
-    with output, subprocess.Popen(command, env=environment, stdout=writer, stderr=writer) as process:
+    with output, subprocess.Popen(command, env=environment, stdout=writer.fileno(), stderr=writer.fileno()) as process:
         writer.close()
         output.settimeout(60)
         message = b""
