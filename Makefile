@@ -68,7 +68,7 @@ $(VENV)/pip.stamp:
 	@touch $@
 
 $(VENV)/serve.stamp: $(VENV)/pip.stamp pyproject.toml requirements/serve.txt
-	@echo "Installing the requirements for serving into $(VENV) (once) ..."
+	@echo "Installing the requirements for serving into $(VENV), 0.6 GB, which takes minutes (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

@@ -84,7 +84,7 @@ def test_malformed_json(server: RunningServer, content: bytes, expected: str) ->
         ({"temperature": 2.1}, 422, "invalid_value", "temperature"),
         ({"temperature": 1e308}, 422, "invalid_value", "temperature"),
         ({"temperature": "hot"}, 422, "invalid_type", "temperature"),
-        ({"top_p": 0}, 422, "invalid_value", "top_p"),
+        ({"top_p": -0.01}, 422, "invalid_value", "top_p"),
         ({"top_p": 1.01}, 422, "invalid_value", "top_p"),
         ({"top_k": -2}, 422, "invalid_value", "top_k"),
         ({"min_p": 1.5}, 422, "invalid_value", "min_p"),

@@ -39,7 +39,7 @@ def prompt(server: RunningServer, messages: list[Any], **fields: Any) -> tuple[s
     return seen.json()["prompt"], seen.headers.get("x-ignored-params", "")
 
 
-def call(arguments: str, **fields: Any) -> dict[str, Any]:
+def call(arguments: Any, **fields: Any) -> dict[str, Any]:
     made = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
     return {"role": "assistant", "content": None, "tool_calls": [made]} | fields
 
@@ -174,3 +174,48 @@ def test_half_an_emoji_is_taken(server: RunningServer) -> None:
     """As histories have it that were cut by UTF-16 units."""
     shown, _ = prompt(server, [{"role": "user", "content": "cut \ud83d"}])
     assert "cut \ufffd" in shown
+
+
+@pytest.mark.parametrize("key", ["tool_calls", "function_call"])
+def test_arguments_as_an_object_are_those_as_text(server: RunningServer, key: str) -> None:
+    """Clients that keep the arguments that they have read send them back as an object."""
+
+    def history(arguments: Any) -> list[Any]:
+        function = {"name": "get_weather", "arguments": arguments}
+        if key == "tool_calls":
+            result = {"role": "tool", "tool_call_id": "c1", "content": "18"}
+            return [QUESTION, call(arguments), result]
+        result = {"role": "function", "name": "get_weather", "content": "18"}
+        return [QUESTION, {"role": "assistant", "function_call": function}, result]
+
+    for value in ({}, {"city": "Rome é"}, {"n": 10**30, "x": [1.5, None, {"y": True}]}):
+        assert prompt(server, history(value)) == prompt(server, history(json.dumps(value, ensure_ascii=False)))
+
+
+def test_arguments_as_an_object_in_the_responses_api(server: RunningServer) -> None:
+    def answer(arguments: Any) -> dict[str, Any]:
+        items = [
+            QUESTION,
+            {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": arguments},
+            {"type": "function_call_output", "call_id": "c1", "output": "18 degrees"},
+        ]
+        with server.client() as client:
+            counted = client.post("/v1/responses/input_tokens", json={"model": MODEL, "input": items})
+        assert counted.status_code == 200, counted.text
+        made: dict[str, Any] = counted.json()
+        return made
+
+    assert answer({"city": "Rome"}) == answer('{"city": "Rome"}')
+
+
+def test_arguments_that_nest_too_deep_are_a_clear_error(server: RunningServer) -> None:
+    """At every depth that the reader of JSON takes, and beyond."""
+    codes = set()
+    for depth in (900, *range(950, 1001, 5), 2000):
+        text = '{"a":' * depth + "1" + "}" * depth
+        body = json.dumps({"model": MODEL, "messages": [QUESTION, call("ARGUMENTS")]}).replace('"ARGUMENTS"', text)
+        with server.client() as client:
+            answer = client.post(PATH, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 400, answer.text
+        codes.add(answer.json()["error"]["code"])
+    assert codes == {"context_length_exceeded", "invalid_json"}

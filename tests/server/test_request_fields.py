@@ -9,6 +9,8 @@ from tests.support.server import RunningServer
 
 PATH = "/v1/chat/completions"
 USER = {"role": "user", "content": "What is 3 + 4?"}
+IMAGE = "data:image/png;base64,aGk="
+SOURCE = {"type": "base64", "media_type": "image/png", "data": "aGk="}
 
 
 def ask(server: RunningServer, **fields: Any) -> dict[str, Any]:
@@ -94,3 +96,44 @@ def test_a_model_without_reasoning_gets_no_reasoning_prompt(server: RunningServe
     for answer in answers:
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-ignored-params"] == "reasoning_effort"
+
+
+@pytest.mark.parametrize("fields", [{}, {"logit_bias": {"5": 1}}, {"regex": "[0-9]{1,3}"}])
+def test_top_p_0_is_the_likeliest_token(server: RunningServer, fields: dict[str, Any]) -> None:
+    """OpenAI's API takes 0, and some clients send it by default."""
+    greedy = content(ask(server, **fields))
+    for seed in range(3):
+        answer = ask(server, temperature=2, top_p=0, seed=seed, **fields)
+        assert content(answer) == greedy
+        assert answer["receipt"]["sampling"]["top_p"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        (
+            PATH,
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": IMAGE}}]}]},
+            "messages[0].content[0].type",
+        ),
+        (
+            "/v1/responses",
+            {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": IMAGE}]}]},
+            "input[0].content[0].type",
+        ),
+        (
+            "/v1/messages",
+            {"max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": SOURCE}]}]},
+            "messages[0].content[0].type",
+        ),
+    ],
+)
+def test_an_image_is_refused_without_the_type_of_another_api(
+    server: RunningServer, path: str, fields: dict[str, Any], param: str
+) -> None:
+    with server.client() as client:
+        answer = client.post(path, json={"model": "forefront-mini"} | fields)
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    text = "This model reads text alone: it cannot read images."
+    assert (error.get("param"), error["message"]) in {(param, text), (None, f"`{param}`: {text}")}

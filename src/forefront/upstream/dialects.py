@@ -58,6 +58,11 @@ def _names(*names: str) -> dict[str, Writer]:
     return {name: _as(name) for name in names}
 
 
+def _positive_top_p(value: float) -> Fields:
+    """Some servers refuse 0. This leaves the likeliest token alone too, in a vocabulary of up to a million."""
+    return {"top_p": max(value, 1e-6)}
+
+
 def _response_format(value: ResponseFormat) -> Fields:
     """With a name for the schema, which several servers require."""
     if isinstance(value, TextFormat):
@@ -143,7 +148,9 @@ def _one_text(value: Any) -> Fields | None:
     return {"prompt": value} if isinstance(value, str) else None
 
 
-_SAMPLING: Final = _names("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "max_tokens")
+_SAMPLING: Final = _names("temperature", "seed", "stop", "presence_penalty", "frequency_penalty", "max_tokens") | {
+    "top_p": _positive_top_p
+}
 _FORMAT: Final[dict[str, Writer]] = {"response_format": _response_format}
 _CHAT: Final = (
     _SAMPLING

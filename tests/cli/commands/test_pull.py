@@ -147,8 +147,11 @@ def wait_for_size(folder: Path, size: int) -> None:
     ("arguments", "message"),
     [
         (["pull", "hf:owner/gated"], "hf:owner/gated: the repository is gated: accept its licence at "),
-        (["serve", "hf:owner/missing"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
-        (["pull", "nothing"], "nothing: this is neither a known model nor a reference such as hf:owner/repo"),
+        (["serve", "hf:owner/missing", "--port", "0"], "hf:owner/missing: there is no such repository on 127.0.0.1:"),
+        (
+            ["pull", "nothing"],
+            "nothing: this is neither a known model (`forefront models list`) nor a reference such as hf:owner/repo",
+        ),
         (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` lists"),
     ],
 )

@@ -188,7 +188,7 @@ def test_errors(
 def test_an_image_needs_a_model_that_reads_it(client: anthropic.Anthropic) -> None:
     source = {"type": "base64", "media_type": "image/png", "data": "aGk="}
     messages: Any = [{"role": "user", "content": [{"type": "image", "source": source}]}]
-    message = r"`messages\[0\].content\[0\].type`: Parts of type"
+    message = r"`messages\[0\].content\[0\].type`: This model reads text alone: it cannot read images."
     with pytest.raises(anthropic.BadRequestError, match=message):
         client.messages.create(model="tiny", max_tokens=2, messages=messages)
     with pytest.raises(anthropic.BadRequestError, match=message):

@@ -88,6 +88,7 @@ def test_whole_answers_are_requested_where_streams_lack_something(fields: dict[s
     ("dialect", "fields", "expected"),
     [
         ("vllm", {"top_k": 0}, {"top_k": -1}),
+        ("vllm", {"top_p": 0}, {"top_p": 1e-6}),
         ("llama.cpp", {"top_k": -1}, {"top_k": 0}),
         ("ovms", {"top_k": 0}, {"top_k": -1}),
         ("llama.cpp", {"seed": 2**40}, {"seed": 2**40 % (2**31 - 1)}),

@@ -159,7 +159,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"temperature": -0.1}, VALUE, "temperature", "`temperature` must be a number of at least 0."),
         ({"temperature": "hot"}, TYPE, "temperature", "`temperature` must be a number, not a string."),
         ({"temperature": 10**400}, VALUE, "temperature", "`temperature`: number out of range."),
-        ({"top_p": 0}, VALUE, "top_p", "`top_p` must be a number of more than 0."),
+        ({"top_p": -0.5}, VALUE, "top_p", "`top_p` must be a number of at least 0."),
         ({"stop": [1]}, TYPE, "stop[0]", "`stop[0]` must be a string, not an integer."),
         ({"stop": ""}, VALUE, "stop", "`stop` must have at least 1 character."),
         ({"stop": ["a"] * 17}, VALUE, "stop", "`stop` must have at most 16 items."),

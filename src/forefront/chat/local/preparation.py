@@ -23,6 +23,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.wire.completions.media import media_parts
+from forefront.wire.completions.message import AudioPart, FilePart, ImagePart
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import RequestError
 from forefront.wire.tokens import TokenizeRequest
@@ -30,6 +31,8 @@ from forefront.wire.tokens import TokenizeRequest
 T = TypeVar("T")
 
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
+# Not by their types, which differ among the APIs.
+_MEDIA = {ImagePart: "images", AudioPart: "audio", FilePart: "files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +252,7 @@ class RequestPreparer:
 def _refuse_media(request: ChatRequest) -> None:
     """Raises `RequestError` 400 for a part of a message that is not text."""
     for path, part in media_parts(request.messages):
-        kind = type(part).__struct_config__.tag
-        text = f"Parts of type {kind!r} are not supported: this model reads text alone."
+        text = f"This model reads text alone: it cannot read {_MEDIA[type(part)]}."
         raise RequestError("unsupported_parameter", text, param=f"{path}.type")
 
 

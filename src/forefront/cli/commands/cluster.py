@@ -131,7 +131,7 @@ def drain(
 @cluster.command()
 def down(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL", help="[default: all]", show_default=False)
+        list[str] | None, typer.Argument(metavar="MODEL", help="Names in requests. [default: all]", show_default=False)
     ] = None,
     address: Address = None,
     config: ConfigFile = None,

@@ -52,7 +52,9 @@ def pull(models: Names, json: JsonOption = False) -> None:
 def _parse(text: str) -> Pullable:
     remote = find_pullable(text)
     if remote is None:
-        raise SourceError(f"{text}: this is neither a known model nor a reference such as hf:owner/repo")
+        raise SourceError(
+            f"{text}: this is neither a known model (`forefront models list`) nor a reference such as hf:owner/repo"
+        )
     return remote
 
 

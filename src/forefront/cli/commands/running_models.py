@@ -27,7 +27,7 @@ def add_running_model_commands(group: typer.Typer) -> None:
 
 
 def status(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
-    """Show the models of a running server: state, memory, requests."""
+    """Show the models of a running server: state, memory, requests. Needs an admin key in FOREFRONT_API_KEY."""
     with handle_errors(), connect(base_url) as client:
         body = send_admin(client, "GET", "/admin/status")
         if as_json:
@@ -45,12 +45,12 @@ def status(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
 
 
 def load(model: Name, base_url: BaseUrl = None, as_json: AsJson = False) -> None:
-    """Load a model of a running server, and wait for it."""
+    """Load a model of a running server, and wait for it. Needs an admin key in FOREFRONT_API_KEY."""
     _change(model, "load", base_url, as_json)
 
 
 def unload(model: Name, base_url: BaseUrl = None, as_json: AsJson = False) -> None:
-    """Unload a model of a running server, once its requests have ended."""
+    """Unload a model of a running server, once its requests have ended. Needs an admin key in FOREFRONT_API_KEY."""
     _change(model, "unload", base_url, as_json)
 
 

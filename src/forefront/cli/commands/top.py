@@ -27,7 +27,8 @@ def top(
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two readings.")] = 1.0,
     base_url: BaseUrl = None,
 ) -> None:
-    """Watch a running server: requests, tokens per second, latencies, queue, models, errors. Needs an admin key.
+    """Watch a running server: requests, tokens per second, latencies, queue, models, errors. Needs an admin key in
+    FOREFRONT_API_KEY; the first key of a server is one.
 
     Where standard output is no terminal, it prints a line for each reading.
     """

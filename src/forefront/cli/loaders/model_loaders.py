@@ -92,12 +92,14 @@ class _FilePuller:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._use: ModelLock | None = None
+        self._described = False
 
     def __call__(self, source: ModelSource, progress: Progress) -> ModelSource:
         """The source with its files on this machine. Raises `SourceError`."""
         if source.remote is None:
             return source
-        if (known := find_known(source.remote)) is not None:
+        if not self._described and (known := find_known(source.remote)) is not None:
+            self._described = True  # two loaders ask for the files of one load
             facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
             log.info("%s is %s", source.name, ", ".join(filter(None, facts)))
         found, self._use = Puller(self._home, progress.download).find_source(source)

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from forefront.wire.completions.call_arguments import write_call_arguments
 from forefront.wire.completions.field_aliases import rewrite
 from forefront.wire.completions.legacy_functions import resolve_functions
 from forefront.wire.completions.message_validation import check_conversation
@@ -42,6 +43,7 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     fields = rewrite(read_fields(body), chat=True)
     _resolve_prompt(fields)
     _resolve_tool_choice(fields)
+    write_call_arguments(fields.get("messages"))
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
     check_chat_request(request)

@@ -42,7 +42,7 @@ class CustomFormat(msgspec.Struct, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.type == "grammar" and self.grammar is None:
-            raise ValueError("a format of the type `grammar` needs a `grammar`")
+            raise ValueError("a format of the type `grammar` needs the field `grammar`")
 
 
 class Custom(msgspec.Struct, kw_only=True):
@@ -69,7 +69,7 @@ class Tool(msgspec.Struct, kw_only=True):
         if self.type == "custom" and self.custom is not None:
             self.function = _as_function(self.custom)
         elif self.type == "custom" or _is_missing(self.function):
-            raise ValueError(f"a tool of the type `{self.type}` needs a `{self.type}`")
+            raise ValueError(f"a tool of the type `{self.type}` needs the field `{self.type}`")
 
 
 def _as_function(custom: Custom) -> Function:
@@ -102,7 +102,7 @@ class ChosenTool(msgspec.Struct, kw_only=True):
         if self.type == "custom" and self.custom is not None:
             self.function = self.custom
         elif self.type == "custom" or _is_missing(self.function):
-            raise ValueError(f"a choice of the type `{self.type}` needs a `{self.type}`")
+            raise ValueError(f"a choice of the type `{self.type}` needs the field `{self.type}`")
 
 
 class AllowedTools(msgspec.Struct, kw_only=True):
@@ -125,7 +125,7 @@ class NamedToolChoice(msgspec.Struct, kw_only=True):
             self.function = self.custom
         has_names = self.allowed_tools is not None if self.type == "allowed_tools" else not _is_missing(self.function)
         if not has_names:
-            raise ValueError(f"a choice of the type `{self.type}` needs a `{self.type}`")
+            raise ValueError(f"a choice of the type `{self.type}` needs the field `{self.type}`")
 
     @property
     def names(self) -> list[str]:
@@ -162,7 +162,7 @@ class ToolCall(Record, kw_only=True):
 
     def __post_init__(self) -> None:
         if _is_missing(self.custom if self.type == "custom" else self.function):
-            raise ValueError(f"a call of the type `{self.type}` needs a `{self.type}`")
+            raise ValueError(f"a call of the type `{self.type}` needs the field `{self.type}`")
 
     def as_function(self) -> "ToolCall":
         """The same as a call of the function that represents a custom tool."""

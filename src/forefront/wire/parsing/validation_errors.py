@@ -32,7 +32,7 @@ _PATTERNS: Final = {
 _A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
 # Messages of the records of tools without the object that their `type` names.
-_NEEDS = re.compile(r"a \w+ of the type `\w+` needs a `(?P<field>\w+)`", re.IGNORECASE)
+_NEEDS = re.compile(r"a \w+ of the type `\w+` needs the field `(?P<field>\w+)`", re.IGNORECASE)
 _SIGNS: Final = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.responses.items import WholeItem
-from forefront.wire.responses.parse import CHOICES, add_item_types
+from forefront.wire.responses.parse import CHOICES, complete_items
 from forefront.wire.responses.refused_fields import FIELD_TABLES
 from forefront.wire.responses.request import Metadata
 
@@ -60,6 +60,6 @@ def parse_new_items(body: bytes | bytearray) -> Parsed[NewItems]:
 
 def _parse(body: bytes | bytearray, kind: type[S]) -> Parsed[S]:
     fields = read_fields(body)
-    add_item_types(fields.get("items"))
+    complete_items(fields.get("items"))
     parsed, ignored = convert_fields(fields, kind, FIELD_TABLES, CHOICES)
     return Parsed(parsed, ignored)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from forefront.wire.completions.call_arguments import write_arguments
 from forefront.wire.completions.parse import convert_fields, read_fields
 from forefront.wire.errors import RequestError
 from forefront.wire.parsing.validation_errors import Choices
@@ -39,7 +40,7 @@ def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str,
     """The body of `POST /v1/responses`, and the paths of its fields without effect. Raises `RequestError` (400,
     422)."""
     fields = read_fields(body)
-    add_item_types(fields.get("input"))
+    complete_items(fields.get("input"))
     request, ignored = convert_fields(fields, ResponsesRequest, FIELD_TABLES, CHOICES)
     _check(request)
     if len(body) > MAX_TOOL_BYTES and request.tools and len(msgspec.json.encode(request.tools)) > MAX_TOOL_BYTES:
@@ -48,13 +49,15 @@ def parse_request(body: bytes | bytearray) -> tuple[ResponsesRequest, tuple[str,
     return request, ignored
 
 
-def add_item_types(items: Any) -> None:
-    """Messages may come without their `type`, and references to items too."""
+def complete_items(items: Any) -> None:
+    """Messages may come without their `type`, and references to items too. A call's arguments may be an object, which
+    becomes its text. Raises `RequestError` 400 for one that nests too deep."""
     if not isinstance(items, list):
         return
     for item in items:
         if isinstance(item, dict) and item.get("type") is None:
             item["type"] = "item_reference" if "id" in item and "role" not in item else "message"
+        write_arguments(item)
 
 
 def _check(request: ResponsesRequest) -> None:
