@@ -45,6 +45,13 @@ class ModelCache:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def discard(self, name: str) -> None:
+        """Remove the folder of that name. What processes have mapped of it stays mapped. Raises `OSError`."""
+        work = Path(tempfile.mkdtemp(prefix="preparing-", dir=self.models))
+        with suppress(FileNotFoundError):  # another process was faster
+            (self.models / name).rename(work / name)
+        shutil.rmtree(work, ignore_errors=True)
+
     def tokenizer(self, digest: str) -> Path:
         """The folder for data derived from the tokenizer of the model with that digest; it may not exist."""
         return self.models / f"{digest[:DIGEST_LENGTH]}-tokenizer-{_TOKENIZER}"

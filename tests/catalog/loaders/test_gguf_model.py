@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import random
 import shutil
 import threading
@@ -103,6 +104,33 @@ def test_a_damaged_weight_file_is_written_anew(tiny_gguf: Path, tmp_path: Path) 
     assert not model.is_prepared
     model.load()
     assert opened(tiny_gguf, tmp_path).is_prepared
+
+
+@pytest.mark.parametrize("change", ["joins", "shape", "layout", "form"])
+def test_weights_that_another_version_packed_under_the_same_name_are_packed_again(
+    change: str, tiny_gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened(tiny_gguf, tmp_path).load()
+    [path] = (tmp_path / "models").glob("*/weights.json")
+    packed = path.read_bytes()
+    index = json.loads(packed)
+    name = next(name for name in index["matrices"] if "+" in name)
+    entry = index["matrices"][name]
+    if change == "joins":
+        del index["matrices"][name]
+        index["matrices"] |= dict.fromkeys(name.split("+"), entry)
+    elif change == "shape":
+        for array in filter(None, entry["arrays"]):
+            array[2][0] -= 1
+    elif change == "layout":
+        entry["layout"]["group"] *= 2
+    else:
+        index["matrices"] = list(index["matrices"].items())
+    path.write_text(json.dumps(index))
+    opened(tiny_gguf, tmp_path).load()
+    assert path.read_bytes() == packed
+    [line] = caplog.messages
+    assert line == f"{tiny_gguf}: its packed weights are from another version of the program; they are packed again"
 
 
 def test_the_model_file_itself_is_left_alone(tiny_gguf: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A model whose weights are packed once for this machine, from files of either kind."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,12 +21,14 @@ from forefront.graph.build import (
 )
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
-from forefront.graph.packing.weight_file import is_complete
+from forefront.graph.packing.weight_file import StaleWeightsError, is_complete
 from forefront.graph.pooling import ranks, shortens
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
+
+_log = logging.getLogger(__name__)
 
 
 class PreparedModel(ABC):
@@ -104,28 +107,36 @@ class PreparedModel(ABC):
         digest of files that have not been seen before is computed meanwhile. Raises `SourceError`."""
         self.prepare_digest()
         try:
-            settings = Settings(self._file.metadata)
-            embeds = makes_embeddings(settings)
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
             # Its errors are better raised before the matrices are packed.
             tokenizer = self._tokenizer()
-            name = self._folder if self._digest.is_known else lambda: self._folder
-            with self._cache.folder(name, is_complete) as folder:
-                if embeds:
-                    vectors = build_embedding_graph(
-                        self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
-                    )
-                    embedding_facts = self._embedding_facts(settings, tokenizer)
-                    return EmbeddingParts(vectors.graph, tokenizer, facts, embedding_facts), vectors.precision
-                built = build_graph(
-                    self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
-                )
-            return ModelParts(built.graph, tokenizer, facts), built.precision
+            try:
+                return self._build(tokenizer, facts)
+            except StaleWeightsError as error:
+                _log.warning("%s: %s; they are packed again", self._source.path, error)
+                self._cache.discard(self._folder)
+                return self._build(tokenizer, facts)
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None
         except OSError as error:
             reason = f"{self._cache.models}: {error.strerror}"
             raise SourceError(f"{self._source.path}: its weights cannot be kept in {reason}") from error
+
+    def _build(self, tokenizer: Tokenizer, facts: ModelFacts) -> tuple[ModelParts | EmbeddingParts, str]:
+        """Raises `ModelFileError` and `OSError`."""
+        settings = Settings(self._file.metadata)
+        name = self._folder if self._digest.is_known else lambda: self._folder
+        with self._cache.folder(name, is_complete) as folder:
+            if makes_embeddings(settings):
+                vectors = build_embedding_graph(
+                    self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
+                )
+                embedding_facts = self._embedding_facts(settings, tokenizer)
+                return EmbeddingParts(vectors.graph, tokenizer, facts, embedding_facts), vectors.precision
+            built = build_graph(
+                self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
+            )
+        return ModelParts(built.graph, tokenizer, facts), built.precision
 
     def _embedding_facts(self, settings: Settings, tokenizer: Tokenizer) -> EmbeddingFacts:
         """Whether the model is trained for shorter vectors, and its prompt for pairs."""

@@ -6,6 +6,7 @@ uses its matrices; `weights.json` beside it has the position of each.
 """
 
 import json
+import math
 import mmap
 import os
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import release_pages
 from forefront.graph.packing.layout import BITS, Layout, Packed
 
@@ -27,8 +29,16 @@ _ALIGNMENT: Final = 64
 Place = tuple[int, str, tuple[int, ...]]
 
 
+class StaleWeightsError(ModelFileError):
+    """A complete file has other matrices than the graph needs, so another version of the program has written it."""
+
+    def __init__(self) -> None:
+        super().__init__("its packed weights are from another version of the program")
+
+
 class WeightFile:
-    """Packed matrices by name, in `directory`. A complete file is read; otherwise it is written, until `finish`."""
+    """Packed matrices by name, in `directory`. A complete file is read; otherwise it is written, until `finish`. Raises
+    `OSError`, and `StaleWeightsError` for an index in another form."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -39,10 +49,7 @@ class WeightFile:
         self._end = 0
         self.complete = is_complete(directory)
         if self.complete:
-            index = json.loads((directory / _INDEX).read_text())
-            for name, entry in index["matrices"].items():
-                self._layouts[name] = Layout(**entry["layout"])
-                self._places[name] = [place and (place[0], place[1], tuple(place[2])) for place in entry["arrays"]]
+            self._read_index()
         self._file = (directory / _DATA).open("rb" if self.complete else "w+b")
 
     def __enter__(self) -> Self:
@@ -57,8 +64,10 @@ class WeightFile:
         self, name: str, layout: Layout, rows: int, inputs: int, fill: Callable[["MatrixWriter"], None]
     ) -> tuple[Layout, Packed]:
         """The matrix of that name. A new one is reserved first, in that layout, and `fill` writes its rows. Raises
-        `OSError`, and the errors of `fill`."""
-        if name not in self._places:
+        `OSError`, the errors of `fill`, and `StaleWeightsError` for a complete file without this matrix."""
+        if self.complete:
+            self._check(name, layout, rows, inputs)
+        elif name not in self._places:
             places = self._reserve(layout, rows, inputs)
             fill(MatrixWriter(self._file.fileno(), places))
             self._places[name], self._layouts[name] = places, layout
@@ -79,17 +88,29 @@ class WeightFile:
         """Give pages that have been read back to the system. They are read again when they are needed."""
         release_pages(self._maps)
 
+    def _read_index(self) -> None:
+        try:
+            index = json.loads((self._directory / _INDEX).read_text())
+            for name, entry in index["matrices"].items():
+                self._layouts[name] = Layout(**entry["layout"])
+                self._places[name] = [place and (place[0], place[1], tuple(place[2])) for place in entry["arrays"]]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            raise StaleWeightsError from None
+
+    def _check(self, name: str, layout: Layout, rows: int, inputs: int) -> None:
+        places = self._places.get(name, [])
+        stored = [place and (place[1], place[2]) for place in places]
+        if self._layouts.get(name) != layout or stored != _arrays(layout, rows, inputs):
+            raise StaleWeightsError
+
     def _reserve(self, layout: Layout, rows: int, inputs: int) -> list[Place | None]:
         """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""
-        shapes: list[tuple[str, int] | None] = [("|u1", inputs * BITS[layout.element] // 8), None, None]
-        if layout.group:
-            shapes[1] = ("<f4", inputs // layout.group)
-            shapes[2] = ("<f4", inputs // layout.group) if layout.has_minimum else None
         places: list[Place | None] = []
-        for shape in shapes:
-            places.append(shape and (self._end, shape[0], (rows, shape[1])))
-            if shape:
-                self._end += rows * shape[1] * np.dtype(shape[0]).itemsize
+        for array in _arrays(layout, rows, inputs):
+            places.append(array and (self._end, *array))
+            if array:
+                kind, shape = array
+                self._end += math.prod(shape) * np.dtype(kind).itemsize
                 self._end += -self._end % _ALIGNMENT
         os.ftruncate(self._file.fileno(), self._end)
         return places
@@ -127,6 +148,15 @@ class MatrixWriter:
         while content:
             count = os.pwrite(self._descriptor, content, offset)
             content, offset = content[count:], offset + count
+
+
+def _arrays(layout: Layout, rows: int, inputs: int) -> list[tuple[str, tuple[int, int]] | None]:
+    """NumPy's type and shape of the codes, scales and minima of a matrix."""
+    arrays: list[tuple[str, tuple[int, int]] | None] = [("|u1", (rows, inputs * BITS[layout.element] // 8)), None, None]
+    if layout.group:
+        scales = ("<f4", (rows, inputs // layout.group))
+        arrays[1:] = [scales, scales if layout.has_minimum else None]
+    return arrays
 
 
 def is_complete(directory: Path) -> bool:
