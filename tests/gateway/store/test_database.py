@@ -282,6 +282,38 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path / 'forefront.db'}")
 
 
+def test_the_ledgers_transactions_on_sqlite_keep_their_connection(tmp_path: Path) -> None:
+    """Until one fails; the next one has a connection that works. None is left open at the end."""
+    database, taken = open_database(f"sqlite:///{tmp_path / 'forefront.db'}"), 0
+
+    @sa.event.listens_for(database.engine, "checkout")
+    def count(*_: object) -> None:
+        nonlocal taken
+        taken += 1
+
+    def write(tokens: int) -> None:
+        with database.write(for_ledger=True) as connection:
+            row = ("one", "i", "key", "p", tokens, 2)
+            BulkInsert(budget_leases, replaced=("tokens",)).insert(connection, [row])
+            if not tokens:
+                connection.execute(sa.text("SELECT * FROM no_table"))
+
+    for tokens in (1, 2, 3):
+        write(tokens)
+    assert taken == 1
+    with pytest.raises(StoreError, match="no such table"):
+        write(0)
+    with database.read() as connection:
+        assert connection.execute(sa.select(budget_leases.c.tokens)).scalar_one() == 3, "nothing of a failed one"
+    write(4)
+    taken_before = taken
+    write(5)
+    assert taken == taken_before
+    database.close()
+    open_files = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    assert not [name for name in open_files if name.startswith(str(tmp_path))]
+
+
 @pytest.mark.parametrize("rest", [0.0, 1.0])
 def test_a_connection_that_was_cut_fails_once_at_most(
     postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float

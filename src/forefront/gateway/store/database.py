@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from forefront.gateway.store.kept_connection import KeptConnection
 from forefront.gateway.store.server_heartbeats import find_live_server, remove_all_servers
 from forefront.gateway.store.tables import metadata
 from forefront.gateway.store.write_lock import WriteLock
@@ -38,6 +39,8 @@ _WAL_SIZE_LIMIT = 64 * 2**20
 _FETCH_SIZE = 1000
 # Seconds of disuse after which a connection is tested before its next use.
 _TEST_AFTER = 1.0
+# Seconds for which `close` waits for a transaction that is under way.
+_CLOSE_TIMEOUT = 1.0
 
 
 class StoreError(Exception):
@@ -51,6 +54,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._write_lock = WriteLock()
+        self._ledger_connection = KeptConnection(engine)  # of SQLite; used by the holder of the lock
 
     @contextmanager
     def read(self, *, statement_timeout: bool = True) -> Iterator[sa.Connection]:
@@ -74,7 +78,7 @@ class Database:
         with (
             self._store_errors(),
             self._turn(for_ledger),
-            self.engine.connect() as connection,
+            self._connection(for_ledger) as connection,
             connection.begin(),
         ):
             if self.is_sqlite:
@@ -86,6 +90,10 @@ class Database:
     def _turn(self, for_ledger: bool) -> AbstractContextManager[None]:
         """The context in which this thread may write."""
         return self._write_lock.held(_LOCK_TIMEOUT, for_ledger=for_ledger) if self.is_sqlite else nullcontext()
+
+    def _connection(self, for_ledger: bool) -> AbstractContextManager[sa.Connection]:
+        """A connection to write. PostgreSQL's come from the pool, which tests them after idle time."""
+        return self._ledger_connection if for_ledger and self.is_sqlite else self.engine.connect()
 
     def stream(self, connection: sa.Connection, query: sa.Select[Any]) -> Iterator[sa.RowMapping]:
         """The rows of a query in batches, for results of any size."""
@@ -100,7 +108,9 @@ class Database:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. One that is stuck in a transaction is left to its thread."""
+        with suppress(TimeoutError), self._write_lock.held(_CLOSE_TIMEOUT):
+            self._ledger_connection.close()
         self.engine.dispose()
 
     @contextmanager
