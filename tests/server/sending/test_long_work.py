@@ -70,7 +70,7 @@ async def test_an_answer_of_many_choices_is_encoded_in_turns() -> None:
     made: list[bytes] = []
 
     async def answer() -> None:
-        made.append(msgspec.json.encode(await encoder.whole(events())))  # type: ignore[arg-type]
+        made.append(msgspec.json.encode(await encoder.whole(events())))
 
     longest, whole = await longest_turn(answer)
     choices = msgspec.json.decode(made[0])["choices"]
