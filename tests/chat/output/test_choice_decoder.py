@@ -12,7 +12,7 @@ from forefront.chat.output.output_parser import MarkupParser
 from forefront.chat.output.reasoning import ReasoningFormat, ReasoningParser
 from forefront.chat.output.stop_strings import StopStrings
 from forefront.chat.tools.tool_parser import ToolParser
-from forefront.engine.generation import Token
+from forefront.engine.generation import Logprob, Token
 from tests.chat.parsed import HERMES
 
 THINK = ReasoningFormat(("<think>",), ("</think>",))
@@ -106,3 +106,17 @@ def test_log_probabilities_with_the_end_token_and_without() -> None:
     _, _, decoder, logprobs = decode("abcENDxyz", range(1, 9), logprobs=True, end_logprob=True, stops=["END"])
     assert [entry.token for entry in logprobs] == ["a", "b", "c"]
     assert decoder.tokens == 6
+
+
+@pytest.mark.parametrize("where", ["prompt", "answer"])
+def test_log_probabilities_come_a_few_at_a_time(where: str) -> None:
+    """20 alternatives of 128 tokens took ten milliseconds of the event loop between two events, with their JSON."""
+    top = tuple(Logprob(token, -1.0) for token in range(20))
+    scored = tuple(Token(0, token % 20, None, -1.0, top) for token in range(1000))
+    echo = [token.token for token in scored] if where == "prompt" else []
+    texts = TokenTexts([b"x"] * 20)
+    decoder = ChoiceDecoder(0, texts, DecodeOptions(StopStrings(()), logprobs=True), echo=echo)
+    tokens = [Token(0, 1, "length", -1.0, top, scored)] if echo else list(scored)
+    counts = [len(event.logprobs or ()) for event in decoder.events(tokens) if isinstance(event, ContentDelta)]
+    assert sum(counts) == 1000 + bool(echo)
+    assert max(counts) <= 16

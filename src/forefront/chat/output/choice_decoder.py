@@ -12,8 +12,10 @@ from forefront.chat.output.stop_strings import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
 from forefront.wire.completions.response import FinishReason, TokenLogprob, TopLogprob
 
-# Tokens at a time: with 20 alternatives each, a few milliseconds.
+# Tokens at a time, and of those with log-probabilities: with 20 alternatives each, they take a millisecond here, and as
+# much again in the encoder of the response.
 _BATCH = 128
+_DESCRIBED_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ChoiceDecoder:
         self._options = options
         self._stop_tokens, self._min_tokens = options.stop_tokens, options.min_tokens
         self._wants_logprobs = options.logprobs
+        self._batch = _DESCRIBED_BATCH if options.logprobs else _BATCH
         self._detokenizer = Detokenizer(texts.pieces)
         self._stops = StopMatcher(options.stops)
         self._parser = parser
@@ -89,8 +92,8 @@ class ChoiceDecoder:
         """
         if tokens and self._echo:
             yield from self._echoed(tokens[0])
-        for begin in range(0, len(tokens), _BATCH):
-            yield from self._events(tokens[begin : begin + _BATCH])
+        for begin in range(0, len(tokens), self._batch):
+            yield from self._events(tokens[begin : begin + self._batch])
             if self.ended:
                 break
 
@@ -191,9 +194,9 @@ class ChoiceDecoder:
         """The prompt, which comes before the first token; that one brings the prompt's log-probabilities."""
         echo, self._echo = self._echo, ()
         detokenizer = Detokenizer(self._texts.pieces)
-        for begin in range(0, len(echo), _BATCH):
-            text = "".join(map(detokenizer.feed, echo[begin : begin + _BATCH]))
-            entries = token.prompt[begin : begin + _BATCH] if self._wants_logprobs else ()
+        for begin in range(0, len(echo), self._batch):
+            text = "".join(map(detokenizer.feed, echo[begin : begin + self._batch]))
+            entries = token.prompt[begin : begin + self._batch] if self._wants_logprobs else ()
             yield ContentDelta(self.index, text, [self._describe(entry) for entry in entries] or None)
 
     def _describe(self, token: Token) -> TokenLogprob:
