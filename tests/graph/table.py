@@ -31,7 +31,8 @@ def families() -> None:
             prompt = architectures.PROMPT
             wanted = [other.logprobs(prompt[: place + 1]) for place in range(len(prompt))]
             cells = [f"{np.abs(found - wanted).max():.5f}"]
-        cells += [f"{agreement(name, kind):.3f}" if family.shape.layers < 8 else "" for kind in COMMON]
+        is_resized = family.shape.layers < 8 and "block_count" not in family.fields
+        cells += [f"{agreement(name, kind):.3f}" if is_resized else "" for kind in COMMON]
         print(f"| {family.architecture}: {name} | {' | '.join(cells)} |", flush=True)
 
 

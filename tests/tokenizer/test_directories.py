@@ -159,6 +159,26 @@ def test_a_broken_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_tokens_that_the_configuration_alone_declares(tmp_path: Path) -> None:
+    pipeline = byte_pipeline()
+    pipeline.save(str(tmp_path / "tokenizer.json"))
+    size = pipeline.get_vocab_size()
+    declared = {
+        str(size): {"content": "<|extra|>", "special": True},
+        str(size + 1): {"content": "<note>", "special": False},
+        str(size + 9): {"content": "<far>", "special": True},  # no id that follows: plain text
+        "1": {"content": "<s>", "special": True},
+    }
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": declared}))
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "<|extra|>"}))
+    found = load_tokenizer(tmp_path)
+    assert found.encode("a<|extra|>b<note>") == [*found.encode("a"), size, *found.encode("b"), size + 1]
+    assert len(found.encode("<far>")) > 1
+    assert found.control["<|extra|>"] == size
+    assert found.bos_token == "<s>"
+    assert size in found.end_tokens
+
+
 def test_a_configuration_outside_json_gives_a_short_error(tmp_path: Path) -> None:
     save(tmp_path, byte_pipeline())
     (tmp_path / "tokenizer_config.json").write_text("{")

@@ -218,6 +218,9 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
         _RMS,
     ),
     "ernie4_5": Checkpoint("ernie4_5", "Ernie4_5ForCausalLM", config=_RMS | {"rope_theta": 10000.0}),
+    "ernie4_5, first name": Checkpoint(
+        "ernie4_5", "Ernie4_5_ForCausalLM", config=_RMS | {"rope_theta": 10000.0, "use_bias": False}
+    ),
     "glm4": Checkpoint("glm4", "Glm4ForCausalLM", (*_GLM4, *_ATTENTION, *_JOINED[2:]), _RMS | _TURNED_10),
     "nemotron": Checkpoint(
         "nemotron", "NemotronForCausalLM", _PLAIN, {"norm_eps": 1e-5, "hidden_act": "relu2"} | _TURNED_10, plus_one=True

@@ -91,6 +91,11 @@ _NOMIC_MODEL: Final = {
     "token_types": "embeddings.token_type_embeddings",
     "token_embd_norm": "emb_ln",
 }
+_DISTIL_LAYER: Final = {
+    **{f"attn_{part}": f"attention.{part}_lin" for part in "qkv"},
+    **{"attn_output": "attention.out_lin", "attn_output_norm": "sa_layer_norm"},
+    **{"ffn_up": "ffn.lin1", "ffn_down": "ffn.lin2", "layer_output_norm": "output_layer_norm"},
+}
 # By the name of a test.
 CHECKPOINTS: Final[dict[str, EncoderCheckpoint]] = {
     "bert": EncoderCheckpoint(
@@ -119,6 +124,17 @@ CHECKPOINTS: Final[dict[str, EncoderCheckpoint]] = {
         "XLMRobertaForSequenceClassification",
         {**_BERT_MODEL, "cls": "classifier.dense", "cls.output": "classifier.out_proj"},
         **_ROBERTA,
+    ),
+    "distilbert": EncoderCheckpoint(
+        "bert, one segment",
+        "DistilBertForMaskedLM",
+        _BERT_MODEL,
+        _DISTIL_LAYER,
+        "transformer.layer.",
+        {"dim": 80, "hidden_dim": 88, "n_heads": 4, "n_layers": 4, "activation": "gelu", "layer_norm_eps": 1e-5}
+        | dict.fromkeys(("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")),
+        prefix="distilbert.",
+        others=("vocab_transform",),
     ),
     "nomic-bert": EncoderCheckpoint(
         "nomic-bert",

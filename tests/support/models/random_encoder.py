@@ -40,6 +40,10 @@ def _bert_model(shape: Shape) -> Iterator[TensorSpec]:
     yield from random_decoder._norms(shape, "token_embd_norm", bias=True)
 
 
+def _one_segment_model(shape: Shape) -> Iterator[TensorSpec]:
+    yield from (spec for spec in _bert_model(shape) if spec[0] != "token_types.weight")
+
+
 def _ranking_model(shape: Shape) -> Iterator[TensorSpec]:
     yield from _bert_model(shape)
     yield "cls.weight", (shape.width, shape.width), 1.0
@@ -113,6 +117,7 @@ _BIDIRECTIONAL: Final = {"attention.causal": False}
 ENCODERS: Final[dict[str, EncoderFamily]] = {
     "bert, mean": EncoderFamily("bert", MEAN, _bert, _bert_model, _BIDIRECTIONAL, layer_norm=True),
     "bert, cls": EncoderFamily("bert", CLS, _bert, _bert_model, _BIDIRECTIONAL, layer_norm=True),
+    "bert, one segment": EncoderFamily("bert", MEAN, _bert, _one_segment_model, _BIDIRECTIONAL, layer_norm=True),
     "bert, rank": EncoderFamily("bert", RANK, _bert, _ranking_model, _BIDIRECTIONAL, layer_norm=True),
     "nomic-bert": EncoderFamily(
         "nomic-bert", MEAN, _nomic, _nomic_model, _BIDIRECTIONAL | {"rope.freq_base": 1000.0}, layer_norm=True

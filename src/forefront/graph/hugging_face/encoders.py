@@ -78,6 +78,31 @@ _MODERN_BERT: Final = HfFamily(
     prefix="model.",
     ignored=r"head\..*|decoder\..*",
 )
+_DISTIL_BERT: Final = HfFamily(
+    "bert",
+    {
+        **{f"attention.{part}_lin": f"attn_{part}" for part in "qkv"},
+        "attention.out_lin": "attn_output",
+        "sa_layer_norm": "attn_output_norm",
+        "ffn.lin1": "ffn_up",
+        "ffn.lin2": "ffn_down",
+        "output_layer_norm": "layer_output_norm",
+    },
+    _BERT_MODEL,
+    layers="transformer.layer.",
+    activations=frozenset({"gelu"}),
+    defaults={"layer_norm_eps": 1e-12},
+    aliases={
+        "hidden_size": "dim",
+        "intermediate_size": "hidden_dim",
+        "num_attention_heads": "n_heads",
+        "num_hidden_layers": "n_layers",
+        "hidden_act": "activation",
+    },
+    is_encoder=True,
+    prefix="distilbert.",
+    ignored=r"embeddings\.position_ids|vocab_.*",
+)
 _EURO_BERT: Final = HfFamily("eurobert", plain={"is_causal": (None, False)}, is_encoder=True, ignored=r"lm_head\..*")
 _NOMIC_BERT: Final = HfFamily(
     "nomic-bert",
@@ -121,6 +146,7 @@ ENCODERS: Final[dict[str, HfFamily]] = {
     "BertForSequenceClassification": _BERT_RANK,
     **dict.fromkeys(("RobertaModel", "RobertaForMaskedLM", "XLMRobertaModel", "XLMRobertaForMaskedLM"), _ROBERTA),
     **dict.fromkeys(("RobertaForSequenceClassification", "XLMRobertaForSequenceClassification"), _ROBERTA_RANK),
+    **dict.fromkeys(("DistilBertModel", "DistilBertForMaskedLM"), _DISTIL_BERT),
     **dict.fromkeys(("EuroBertModel", "EuroBertForMaskedLM"), _EURO_BERT),
     "NomicBertModel": _NOMIC_BERT,
     **dict.fromkeys(("ModernBertModel", "ModernBertForMaskedLM"), _MODERN_BERT),

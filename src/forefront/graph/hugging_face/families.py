@@ -96,6 +96,7 @@ _GLM4: Final = HfFamily(
     interleaved=True,
     defaults={"partial_rotary_factor": 0.5},
 )
+_ERNIE: Final = HfFamily("ernie4_5", interleaved=True, defaults={"rope_theta": 5e5})
 _HUNYUAN: Final = HfFamily(
     "hunyuan-dense", {"self_attn.query_layernorm": "attn_q_norm", "self_attn.key_layernorm": "attn_k_norm"}
 )
@@ -141,7 +142,8 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "ArceeForCausalLM": HfFamily("arcee", activations=frozenset({"relu2"})),
     "Cohere2ForCausalLM": _COHERE2,
     "CohereForCausalLM": _COMMAND_R,
-    "Ernie4_5ForCausalLM": HfFamily("ernie4_5", interleaved=True, defaults={"rope_theta": 5e5}),
+    "Ernie4_5ForCausalLM": _ERNIE,
+    "Ernie4_5_ForCausalLM": _ERNIE,  # the name in its first checkpoints
     "Exaone4ForCausalLM": HfFamily("exaone4", BEHIND, windows="period", defaults={"sliding_window_pattern": 4}),
     "ExaoneForCausalLM": _EXAONE,
     "Gemma3ForCausalLM": _GEMMA3,

@@ -9,6 +9,7 @@ from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.files.named_templates import joined_template
 
 CONFIG: Final = "tokenizer_config.json"
+_SPECIAL: Final = "special_tokens_map.json"
 # Bytes. The largest vocabularies have 20 MiB.
 _LARGEST: Final = 2**27
 
@@ -35,6 +36,12 @@ def read_template(directory: Path, config: Mapping[str, Any]) -> str:
         if isinstance(template, str):
             return joined_template(template, named.get("tool_use"))
     return template if isinstance(template, str) else ""
+
+
+def read_settings(directory: Path) -> dict[str, Any]:
+    """The settings in `tokenizer_config.json`, and the special tokens that another file alone names. Raises
+    `TokenizerError`."""
+    return {**read_json(directory / _SPECIAL), **read_json(directory / CONFIG)}
 
 
 def read_json(path: Path) -> dict[str, Any]:

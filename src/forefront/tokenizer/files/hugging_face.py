@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tokenizers import AddedToken as LibraryToken
 from tokenizers import Tokenizer as Pipeline
 from tokenizers import pre_tokenizers
 
 from forefront.tokenizer.algorithms.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.files.config_files import CONFIG, read_json, read_template, token_text
+from forefront.tokenizer.files.config_files import read_settings, read_template, token_text
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
 from forefront.tokenizer.vocabulary.special_tokens import control_tokens, end_tokens
 from forefront.tokenizer.vocabulary.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
@@ -26,7 +27,25 @@ def hugging_face_tokenizer(directory: Path, rows: int | None = None) -> Tokenize
     Raises `TokenizerError`."""
     with library_errors(f"its {HUGGING_FACE} cannot be used"):
         pipeline = Pipeline.from_file(str(directory / HUGGING_FACE))
+        _add_declared(pipeline, read_settings(directory).get("added_tokens_decoder"))
         return pipeline_tokenizer(directory, pipeline if rows is None else _embedded(pipeline, rows), {})
+
+
+def _add_declared(pipeline: Pipeline, declared: Any) -> None:
+    """Adds the tokens that `tokenizer_config.json` alone declares, as Transformers does, where their ids follow."""
+    entries = declared.items() if isinstance(declared, dict) else ()
+    found = {int(key): entry for key, entry in entries if key.isdecimal() and len(key) < 10 and isinstance(entry, dict)}
+    known = pipeline.get_added_tokens_decoder()
+    following = max(pipeline.get_vocab_size(with_added_tokens=False), max(known, default=-1) + 1)
+    for token, entry in sorted(found.items()):
+        text = entry.get("content")
+        if token in known or not isinstance(text, str) or not text:
+            continue
+        current = pipeline.token_to_id(text)
+        if current == token or (current is None and token == following):
+            flags = ("lstrip", "rstrip", "single_word", "normalized", "special")
+            pipeline.add_tokens([LibraryToken(text, **{flag: entry.get(flag) is True for flag in flags})])
+            following = max(following, token + 1)
 
 
 def _embedded(pipeline: Pipeline, rows: int) -> Pipeline:
@@ -72,7 +91,7 @@ def pipeline_tokenizer(directory: Path, pipeline: Pipeline, defaults: Mapping[st
         ]
     for token, text in added.items():
         pieces[token] = (text.content if layout.symbols else text.content.replace(SPACE, " ")).encode()
-    config = {**defaults, **read_json(directory / CONFIG)}
+    config = {**defaults, **read_settings(directory)}
     facts = _facts(directory, config, pipeline, pieces, {t.content: token for token, t in added.items()}, control)
     return Tokenizer(encoder, facts)
 

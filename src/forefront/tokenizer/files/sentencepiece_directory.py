@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.files.config_files import CONFIG, read_bounded, read_json, read_template, token_text
+from forefront.tokenizer.files.config_files import (
+    CONFIG,
+    read_bounded,
+    read_json,
+    read_settings,
+    read_template,
+    token_text,
+)
 from forefront.tokenizer.files.gguf import gguf_tokenizer
 from forefront.tokenizer.files.sentencepiece_model import sentencepiece_metadata
 from forefront.tokenizer.tokenizer import Tokenizer
@@ -21,7 +28,7 @@ def sentencepiece_tokenizer(directory: Path, rows: int | None = None, saved: Sav
     """The tokenizer of `directory`. `rows`: of the matrix of embeddings; added tokens without a row are plain text.
     `saved`: keeps the merges for the next time. Raises `TokenizerError`."""
     metadata = sentencepiece_metadata(read_bounded(directory / MODEL))
-    config = read_json(directory / CONFIG)
+    config = read_settings(directory)
     _add_tokens(metadata, {token: added for token, added in _added(directory, config) if rows is None or token < rows})
     tokens = metadata[f"{_KEYS}tokens"]
     for name in ("bos", "eos"):
