@@ -262,6 +262,9 @@ def test_a_path_like_no_other_gets_no_hint(server: RunningServer) -> None:
             ("/v1/", "base"),
         ):
             assert meant in check(client.get(path), 404, "unknown_url")
+        # Not an id of a response that takes other methods.
+        answer = client.post("/v1/responses/compact", json={"model": "forefront-mini", "input": "Hello"})
+        assert "not compacted" in check(answer, 404, "unknown_url")
 
 
 @pytest.mark.parametrize("path", [PATH, "/v1/models", "/v1/completions"])

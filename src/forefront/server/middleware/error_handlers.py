@@ -26,6 +26,8 @@ _OTHER_APIS: Final = {
         f"It belongs to llama.cpp's own API: {_OPENAI}",
     ),
     **dict.fromkeys(("/generate", "/generate_stream", "/info"), f"It belongs to TGI's own API: {_OPENAI}"),
+    # Else `compact` would be the id of a response.
+    "/v1/responses/compact": "Conversations are not compacted here.",
 }
 
 
@@ -48,14 +50,15 @@ async def http_error(request: Request, error: Exception) -> Response:
     """The handler of Starlette's own errors: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     path, method = request.scope["path"][:256], request.method
-    if error.status_code == 405:
+    other = _OTHER_APIS.get(path.rstrip("/").lower())
+    if error.status_code == 405 and other is None:
         allowed = _allowed(request)
         text = f"{path} does not take {method} requests, only {allowed}."
         return error_response(RequestError("method_not_allowed", text), request.scope, {"allow": allowed})
     text = f"There is nothing at {path}."
     if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
         text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
-    elif (other := _OTHER_APIS.get(path.rstrip("/").lower())) is not None:
+    elif other is not None:
         text += f" {other}"
     return error_response(RequestError("unknown_url", text), request.scope)
 
