@@ -13,6 +13,8 @@ GROUP: Final = 32
 # A group's largest value becomes -8 divided by one of these, which may fit the others better.
 _STRETCHES: Final = (0.85, 0.93, 1.0, 1.1)
 _SMALLEST: Final = 1e-37
+# Codes that are rounded at a time: a multiple of a group.
+_PIECE: Final = 1 << 17
 Array = npt.NDArray[Any]
 
 
@@ -85,12 +87,26 @@ def round_groups(codes: Codes, bits: int) -> Packed:
         ends = [lowest, lowest + span * first, others, others + span * second]
         rounded = np.maximum.reduce([np.abs(end) for end in ends]) / np.float32(127)
     inverse = _inverse(rounded)
-    values = _repeated(first * inverse, second * inverse)
-    values *= codes.codes.reshape(-1).astype(np.float32)
+    factors, offsets = _joined(first * inverse, second * inverse), None
     if codes.minimum is not None:
-        values += _repeated(lowest * inverse, others * inverse)
-    np.rint(values, out=values)
-    return Packed(values.astype(np.int8).reshape(rows, -1), rounded)
+        offsets = _joined(lowest * inverse, others * inverse)
+    return Packed(_nearest_codes(codes.codes.reshape(-1), factors, offsets).reshape(rows, -1), rounded)
+
+
+def _nearest_codes(codes: Array, factors: Floats, offsets: Floats | None) -> Array:
+    """`factor * code + offset` in int8, with a factor and an offset for each half group. In pieces, because the float32
+    values of all codes do not fit into the processor's cache."""
+    nearest = np.empty(len(codes), np.int8)
+    half = GROUP // 2
+    for start in range(0, len(codes), _PIECE):
+        groups = slice(start // half, (start + _PIECE) // half)
+        # A factor for each value: one long product is faster than a short one for each group.
+        values = np.repeat(factors[groups], half)
+        values *= codes[start : start + _PIECE].astype(np.float32)
+        if offsets is not None:
+            values += np.repeat(offsets[groups], half)
+        nearest[start : start + _PIECE] = np.rint(values, out=values)
+    return nearest
 
 
 def _halves(scale: Floats) -> tuple[Floats, Floats]:
@@ -98,8 +114,8 @@ def _halves(scale: Floats) -> tuple[Floats, Floats]:
     return np.ascontiguousarray(scale[:, 0::2]), np.ascontiguousarray(scale[:, 1::2])
 
 
-def _repeated(first: Floats, second: Floats) -> Floats:
-    """A factor for each value: one long product is faster than a short one for each group."""
-    factors = np.empty((first.size, 2), np.float32)
-    factors[:, 0], factors[:, 1] = first.reshape(-1), second.reshape(-1)
-    return np.repeat(factors.reshape(-1), GROUP // 2)
+def _joined(first: Floats, second: Floats) -> Floats:
+    """The inverse of `_halves`, without rows."""
+    both = np.empty((first.size, 2), np.float32)
+    both[:, 0], both[:, 1] = first.reshape(-1), second.reshape(-1)
+    return both.reshape(-1)
