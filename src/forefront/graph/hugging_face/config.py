@@ -24,8 +24,8 @@ class HfConfig:
         if found is None:
             raise ModelFileError(
                 f"its architecture {name[:60]!r} is not supported; supported are {', '.join(sorted(FAMILIES))}, "
-                "and encoders of the kinds BERT, DistilBERT, RoBERTa, ModernBERT, EuroBERT, Nomic and Gemma 3. Another "
-                "engine may be able to serve it"
+                "and encoders of the kinds BERT, DistilBERT, RoBERTa, ModernBERT, EuroBERT, Nomic and Gemma 3. "
+                "Another engine may be able to serve it"
             )
         self.family: HfFamily = found[0]
         self.use = found[1]
