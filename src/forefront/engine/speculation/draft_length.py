@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from forefront.engine.scheduling.drafter import Draft
 
 # Tokens that rejected drafts of a sequence may cost before any is accepted, and then for each token of its output.
-_FIRST_BALANCE: Final = 2.0
+_FIRST_BALANCE: Final = 1.0
 _ALLOWANCE: Final = 0.01
 _LARGEST_BALANCE: Final = 8.0
 # Verified drafts are forgotten by this factor per draft.
