@@ -14,6 +14,7 @@ from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.step_cost import StepSize
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
 from tests.engine.helpers import make_sequence
+from tests.engine.scheduling.test_drafter import Greedy
 
 
 def with_jump(rows: int) -> float:
@@ -112,3 +113,18 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
         plain += seconds if size.tokens > size.drafts else with_jump(len(chunks)) * tokens / len(chunks)
     assert drafted
     assert taken < 1.02 * plain
+
+
+def test_drafts_that_cost_no_time_have_a_price_all_the_same() -> None:
+    """Noise may hide their cost; their loss must stay bounded."""
+    scheduler = Scheduler(BlockPool(64, 32), SchedulerLimits(), Greedy(3))
+    scheduler.add(sequence := make_sequence(10, max_tokens=100))
+    for step in range(200):
+        for chunk in scheduler.schedule():
+            sequence.append(7)
+            scheduler.commit(chunk, 0)
+            size = StepSize(1, 10, 3 * (step % 2), 0, 3 * (step % 2))
+            scheduler.step_budget.record(size, 0.01)
+        if sequence.tokens_left < 5:
+            break
+    assert scheduler.step_budget.draft_cost.costs(StepSize(1, 10), 3)[3] < 0.01

@@ -8,7 +8,7 @@ from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.sequence import Sequence
 
-# The measured cost of a further token may be none.
+# The measured cost of a token may be none.
 _LEAST_PRICE: Final = 0.001
 
 
@@ -74,7 +74,7 @@ def add_drafts(
         if length and (room := running.grow_for_draft(decodes[place].sequence, length)):
             decodes[place] = decodes[place]._replace(draft=tuple(draft.tokens[:room]))
             count += room
-    return costs[count] / count if count else 0.0
+    return max(costs[count] / count, _LEAST_PRICE) if count else 0.0
 
 
 def worthwhile_lengths(drafts: abc.Sequence[Draft], costs: abc.Sequence[float]) -> list[int]:
