@@ -83,11 +83,11 @@ def test_a_draft_that_cannot_pay_for_the_jump_is_left_out_and_one_that_can_uses_
 
 
 def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
-    """Eight sequences of few different tokens, whose pairs recur without meaning, on kernels with a jump."""
+    """Short outputs, eight at a time, of few different tokens, whose pairs recur without meaning, on kernels with a jump."""
     chance = random.Random(2)
-    scheduler = Scheduler(BlockPool(400, 32), SchedulerLimits(), NgramDrafter())
-    for n in range(8):
-        scheduler.add(make_sequence(10, max_tokens=300, first=1000 * n))
+    scheduler = Scheduler(BlockPool(400, 32), SchedulerLimits(max_running=8), NgramDrafter())
+    for n in range(64):
+        scheduler.add(make_sequence(10, max_tokens=60, first=1000 * n))
     plain = taken = 0.0
     drafted = 0
     while scheduler.running or scheduler.waiting:
@@ -100,10 +100,10 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
         for chunk in chunks:
             accepted, finish = 0, None
             if chunk.samples:
-                token = chance.randrange(30)
+                token = chance.randrange(6)
                 while accepted < len(chunk.draft) and chunk.draft[accepted] == token:
                     accepted, finish = accepted + 1, chunk.sequence.append(token)[1]
-                    token = chance.randrange(30)
+                    token = chance.randrange(6)
                 finish = chunk.sequence.append(token)[1]
                 tokens += accepted + 1
             drafted += len(chunk.draft)
@@ -115,16 +115,22 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
     assert taken < 1.02 * plain
 
 
+class Free(DraftCost):
+    """Noise of the measurements hides all costs."""
+
+    def costs(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> list[float]:
+        return [0.0] * (most + 1)
+
+
 def test_drafts_that_cost_no_time_have_a_price_all_the_same() -> None:
-    """Noise may hide their cost; their loss must stay bounded."""
+    """So the loss of wrong drafts stays bounded. The drafter of the test refuses a price of 0."""
     scheduler = Scheduler(BlockPool(64, 32), SchedulerLimits(), Greedy(3))
+    scheduler.step_budget.draft_cost = Free()
     scheduler.add(sequence := make_sequence(10, max_tokens=100))
-    for step in range(200):
+    drafted = 0
+    for _ in range(4):
         for chunk in scheduler.schedule():
+            drafted += len(chunk.draft)
             sequence.append(7)
             scheduler.commit(chunk, 0)
-            size = StepSize(1, 10, 3 * (step % 2), 0, 3 * (step % 2))
-            scheduler.step_budget.record(size, 0.01)
-        if sequence.tokens_left < 5:
-            break
-    assert scheduler.step_budget.draft_cost.costs(StepSize(1, 10), 3)[3] < 0.01
+    assert drafted == 9
