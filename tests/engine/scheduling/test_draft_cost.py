@@ -83,7 +83,7 @@ def test_a_draft_that_cannot_pay_for_the_jump_is_left_out_and_one_that_can_uses_
 
 
 def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
-    """Short outputs, eight at a time, of few different tokens, whose pairs recur without meaning, on kernels with a jump."""
+    """Short outputs of few different tokens, whose pairs recur without meaning, on kernels with a jump."""
     chance = random.Random(2)
     scheduler = Scheduler(BlockPool(400, 32), SchedulerLimits(max_running=8), NgramDrafter())
     for n in range(64):
