@@ -4,7 +4,7 @@ import random
 from collections import abc
 from collections.abc import Mapping
 
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 
 
@@ -14,12 +14,13 @@ class SimpleDrafter:
     def draft(self, sequence: Sequence, max_tokens: int) -> list[int]:
         raise NotImplementedError
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         assert price > 0
-        return [self.draft(sequence, max_tokens) for sequence, max_tokens in requests]
+        return [Draft(self.draft(sequence, max_tokens), 1.0, 1.0) for sequence, max_tokens in requests]
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         assert 0 <= accepted <= length
+        assert price > 0
 
     def forget(self, sequence: Sequence) -> None:
         pass

@@ -6,21 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forefront.engine.scheduling.draft_cost import draft_cost, usual_cost
-from forefront.engine.scheduling.step_cost import StepCost, StepSize
 from forefront.engine.speculation.draft_length import MAX_DRAFT, DraftLength
+
+
+def usual_price(sequences: int) -> float:
+    """Of a draft token, on a processor where each row adds 0.08 to a step of one row."""
+    return sequences * 0.08 / (1 + 0.08 * (sequences - 1))
 
 
 def outcome(acceptance: float, sequences: int, tokens: int, expectation: float, seed: int) -> tuple[float, int]:
     """The cost of drafts less what they saved, in output tokens, and the length of the last draft. Each draft token is
     right with probability `acceptance`."""
-    chance, length, price = random.Random(seed), DraftLength(), usual_cost(sequences)
+    chance, length, price = random.Random(seed), DraftLength(), usual_price(sequences)
     made, loss, last = 0, 0.0, 0
     while made < tokens:
-        last = count = length.choose(expectation, price, 64)
+        last = count = length.choose(expectation, price, 64).length
         accepted = next((n for n in range(count) if chance.random() >= acceptance), count)
         if count:
-            length.verified(count, accepted)
+            length.verified(count, accepted, price)
         length.add_output(accepted + 1)
         made += accepted + 1
         loss += price * count - accepted
@@ -44,28 +47,30 @@ def test_right_drafts_grow(sequences: int, least: int) -> None:
 
 
 def test_a_draft_is_shorter_where_it_costs_more() -> None:
-    lengths = [DraftLength().choose(0.8, usual_cost(sequences), 64) for sequences in (1, 2, 4, 8, 16, 32, 64)]
+    lengths = [DraftLength().choose(0.8, usual_price(sequences), 64).length for sequences in (1, 2, 4, 8, 16, 32, 64)]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[0] >= 8
     assert lengths[-1] <= 1
 
 
 def test_a_failure_shortens_the_next_draft() -> None:
-    length, price = DraftLength(), usual_cost(1)
+    length, price = DraftLength(), usual_price(1)
     for _ in range(4):
-        length.verified(length.choose(0.6, price, 64), 3)
+        length.verified(length.choose(0.6, price, 64).length, 3, price)
+    before = length.choose(0.6, price, 64).length
+    length.verified(before, 0, price)
+    assert length.choose(0.6, price, 64).length < before
+
+
+def test_failed_starts_leave_the_length_of_drafts_that_go_on() -> None:
+    length, price = DraftLength(), usual_price(1)
+    for _ in range(4):
+        length.verified(length.choose(0.6, price, 64).length, 8, price)
     before = length.choose(0.6, price, 64)
-    length.verified(before, 0)
-    assert length.choose(0.6, price, 64) < before
-
-
-@pytest.mark.parametrize(
-    ("token_seconds", "least", "most"), [(0.0, 0.039, 0.041), (0.005, 0.09, 0.11), (1.0, 0.15, 0.17)]
-)
-def test_the_price_follows_measured_steps_within_bounds(token_seconds: float, least: float, most: float) -> None:
-    cost = StepCost()
-    assert draft_cost(StepSize(1, 100), cost) == usual_cost(1)
-    for n in range(200):
-        tokens = n % 8
-        cost.record(StepSize(1, 100, tokens, 100 * tokens), 0.05 + token_seconds * tokens)
-    assert least <= draft_cost(StepSize(1, 100), cost) <= most
+    for _ in range(3):
+        length.choose(0.6, price, 64, start=0.5)
+        length.verified(4, 0, price)
+    fresh, going = length.choose(0.6, price, 64, start=0.5), length.choose(0.6, price, 64)
+    assert going.probability == before.probability == fresh.probability
+    assert fresh.start < 0.25 < going.start
+    assert fresh.length < going.length

@@ -26,7 +26,7 @@ def test_repeatable_requests_have_drafts_where_activations_are_exact(
     for token in (40, 41, 42):
         sequence.append(token)
     [proposed] = drafter.propose([DraftRequest(sequence, 8)], 0.08)
-    assert bool(proposed) == drafts
+    assert bool(proposed.tokens) == drafts
 
 
 def test_speculation_can_be_switched_off() -> None:

@@ -15,7 +15,7 @@ A, B = Tenant("a"), Tenant("b")
 
 def draft(drafter: NgramDrafter, sequence: Sequence, most: int = 8) -> list[int]:
     [proposed] = drafter.propose([DraftRequest(sequence, most)], 0.08)
-    return list(proposed)
+    return list(proposed.tokens)
 
 
 def say(sequence: Sequence, tokens: list[int]) -> None:
@@ -40,7 +40,7 @@ def test_a_quotation_of_the_prompt_goes_on() -> None:
     assert first == list(range(42, 42 + len(first)))
     assert first
     say(sequence, [*first, 42 + len(first)])
-    drafter.verified(sequence, len(first), len(first))
+    drafter.verified(sequence, len(first), len(first), 0.08)
     second = draft(drafter, sequence)
     assert second == list(range(43 + len(first), 43 + len(first) + len(second)))
     assert len(second) > len(first)
@@ -50,7 +50,7 @@ def test_a_quotation_that_deviates_is_left_and_found_again() -> None:
     drafter, sequence = NgramDrafter(), make_sequence(100, max_tokens=100)
     say(sequence, [40, 41, 42])
     assert draft(drafter, sequence)[:2] == [43, 44]
-    drafter.verified(sequence, 2, 0)
+    drafter.verified(sequence, 2, 0, 0.08)
     say(sequence, [900])
     assert draft(drafter, sequence) == []
     say(sequence, [45, 46, 47])

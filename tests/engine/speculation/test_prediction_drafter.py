@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, DraftRequest
 from forefront.engine.speculation.prediction_drafter import PredictionDrafter
 from tests.engine.helpers import make_sequence
 
@@ -17,14 +17,14 @@ def replay(prediction: list[int], output: list[int]) -> tuple[int, int, int]:
     sequence.append(output[0])
     steps, place = 1, 1
     while place < len(output):
-        [proposed] = drafter.propose([DraftRequest(sequence, 64)], 0.08)
+        [(proposed, _, _)] = drafter.propose([DraftRequest(sequence, 64)], 0.08)
         accepted = 0
         while accepted < min(len(proposed), len(output) - place) and proposed[accepted] == output[place + accepted]:
             accepted += 1
         for token in output[place : place + accepted + 1]:
             sequence.append(token)
         if proposed:
-            drafter.verified(sequence, len(proposed), accepted)
+            drafter.verified(sequence, len(proposed), accepted, 0.08)
         place, steps = place + accepted + 1, steps + 1
     drafter.forget(sequence)
     assert not drafter._predictions
@@ -65,4 +65,4 @@ def test_a_prediction_that_is_wrong_costs_few_tokens() -> None:
 def test_sequences_without_a_prediction_get_no_drafts() -> None:
     sequence = make_sequence(5)
     sequence.append(6)
-    assert PredictionDrafter().propose([DraftRequest(sequence, 8)], 0.08) == [()]
+    assert PredictionDrafter().propose([DraftRequest(sequence, 8)], 0.08) == [NO_DRAFT]

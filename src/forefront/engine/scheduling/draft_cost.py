@@ -1,27 +1,100 @@
-"""The cost of one draft token in a step."""
+"""The cost of draft tokens: by how much they lengthen a step, learned from measured steps.
 
+Kernels of matrix products do not take a time proportional to their rows. One row has a kernel of its own, up to eight
+rows may share the time of the loads, and more rows need other kernels. So the cost has a jump behind one row and behind
+eight, and a slope before and behind the latter.
+"""
+
+import math
 from typing import Final
 
-from forefront.engine.scheduling.step_cost import StepCost, StepSize
+import numpy as np
+import numpy.typing as npt
 
-# The computation of one token more in a step, in steps of a single token. Measured on CPUs with models of 0.1 to 0.4
-# billion parameters: 0.03 beside one sequence, 0.09 beside 32.
-_TOKEN_COST: Final = 0.08
-# The measured cost of a token counts within this factor of the usual one: it is also that of prompt tokens.
-_TRUST: Final = 2.0
+from forefront.engine.scheduling.least_squares import Array, positive_coefficients
+from forefront.engine.scheduling.step_cost import StepSize
+
+_FEW: Final = 8  # rows before the second jump
+# The cost of a step until steps have been measured, in steps of one row: a constant, each of the first eight rows, each
+# further row, the jumps behind one row and behind eight, and 16,384 tokens of context. Between the values of processors
+# with and without matrix units, for models of 0.1 to 0.4 billion parameters.
+_USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 0.0])
+# The weight of these values, in measured steps, and the deviations that it counts for.
+_USUAL_WEIGHT: Final = 0.02
+_RIDGES: Final = np.diag(_USUAL_WEIGHT / np.array([10.0, 0.1, 0.05, 0.3, 0.15, 1.0]) ** 2)
+_CONTEXT: Final = 16_384
+# The weight that a measured step keeps after each further one of its kind, and that a step with drafts keeps after each
+# without: costs that prevent drafts are forgotten in time, and so tried again.
+_KEPT: Final = 0.97
+_KEPT_UNTRIED: Final = 0.98
+# Of the steps without drafts, which are many and alike, one in so many is measured.
+_SAMPLED: Final = 4
+# Durations count as at most so many times their prediction, and at least as its inverse.
+_CLIP: Final = 1.5
+# Weight of the latest step in the mean duration of a step of one row.
+_LATEST: Final = 0.1
 
 
-def usual_cost(num_decodes: int) -> float:
-    """The price of a draft token beside so many decodes, before steps have been measured."""
-    return num_decodes * _TOKEN_COST / (1 + _TOKEN_COST * (num_decodes - 1))
+class DraftCost:
+    """Seconds of a step without prompts, by its rows: decodes and draft tokens.
+
+    Least squares over relative errors with exponential forgetting, of steps with and without drafts separately, and a
+    pull towards usual values.
+    """
+
+    def __init__(self) -> None:
+        self._row_seconds = 0.0
+        self._coefficients: Array = _USUAL.copy()
+        self._products = np.zeros((2, len(_USUAL), len(_USUAL)))
+        self._terms = np.zeros((2, len(_USUAL)))
+        self._known: set[int] = set()  # numbers of rows that have occurred
+        self._skipped = 0
+
+    def costs(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> list[float]:
+        """The cost of 0, 1, ... `most` draft tokens together beside `decodes`, in output tokens that the same time
+        yields without drafts. A step with prompts has the kernels of many rows in any case."""
+        rows = decodes.decodes + np.arange(most + 1)
+        seconds = _terms(rows, decodes.decode_context) @ self._coefficients
+        if beside_prompts:
+            seconds = seconds[0] + self._coefficients[2] * np.arange(most + 1)
+        costs: list[float] = (decodes.decodes * (seconds / seconds[0] - 1)).tolist()
+        return costs
+
+    def record(self, size: StepSize, seconds: float) -> None:
+        """Learn from a step that took `seconds`. Steps with prompts are ignored, durations that are not positive, and
+        the first step of each number of rows, which compiles kernels."""
+        if not 0 < seconds < math.inf or not size.decodes or size.tokens > size.drafts:
+            return
+        rows = size.decodes + size.drafts
+        if rows not in self._known:
+            self._known.add(rows)
+            return
+        if not size.drafts:
+            self._skipped = (self._skipped + 1) % _SAMPLED
+            if self._skipped:
+                return
+        terms = _terms(np.array([rows]), size.decode_context)[0]
+        if self._row_seconds:
+            predicted = max(float(terms @ self._coefficients), seconds / 100)
+            seconds = min(max(seconds, predicted / _CLIP), predicted * _CLIP)
+        usual = seconds / float(terms @ _USUAL)
+        self._row_seconds += (usual - self._row_seconds) * (_LATEST if self._row_seconds else 1.0)
+        kind = 1 if size.drafts else 0
+        relative = terms / seconds
+        self._products[kind] = _KEPT * self._products[kind] + np.outer(relative, relative)
+        self._terms[kind] = _KEPT * self._terms[kind] + relative
+        if not kind:
+            self._products[1] *= _KEPT_UNTRIED
+            self._terms[1] *= _KEPT_UNTRIED
+        ridges = _RIDGES / self._row_seconds**2
+        products = self._products.sum(axis=0) + ridges
+        self._coefficients = positive_coefficients(
+            products, self._terms.sum(axis=0) + ridges @ _USUAL * self._row_seconds
+        )
 
 
-def draft_cost(size: StepSize, cost: StepCost) -> float:
-    """The cost of one draft token beside the decodes in `size`, in output tokens that the same time yields without
-    drafts."""
-    usual = usual_cost(size.decodes)
-    seconds = cost.seconds(size) if cost.measured else 0.0
-    if seconds <= 0:
-        return usual
-    measured = cost.token_seconds(size.decode_context / size.decodes) * size.decodes / seconds
-    return min(max(measured, usual / _TRUST), usual * _TRUST)
+def _terms(rows: npt.NDArray[np.integer], context: int) -> Array:
+    """[steps, terms] for numbers of rows [steps]."""
+    ones = np.ones(len(rows))
+    few = np.minimum(rows, _FEW)
+    return np.stack([ones, few, rows - few, rows > 1, rows > _FEW, ones * (context / _CONTEXT)], axis=1)

@@ -1,11 +1,15 @@
 """Drafts: guesses at the next tokens of decoding sequences, verified in one step."""
 
 from collections import abc
-from typing import NamedTuple, Protocol
+from itertools import pairwise
+from typing import Final, NamedTuple, Protocol
 
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.sequence import Sequence
+
+# The measured cost of a token may be none.
+_LEAST_PRICE: Final = 0.001
 
 
 class DraftRequest(NamedTuple):
@@ -15,27 +19,43 @@ class DraftRequest(NamedTuple):
     max_tokens: int
 
 
+class Draft(NamedTuple):
+    """The likely next `tokens` of a sequence; none for no draft. `start`: the probability that the first is accepted.
+    `probability`: that a further one is, if all before it are."""
+
+    tokens: abc.Sequence[int]
+    start: float
+    probability: float
+
+
+NO_DRAFT: Final = Draft((), 0.0, 0.0)
+
+
 class Drafter(Protocol):
     """Proposes drafts. A wrong draft costs computation and changes no output."""
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
-        """The likely next tokens of each sequence; empty for none. `price`: see `draft_cost`."""
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
+        """A draft for each sequence. `price`: the least cost of a draft token, in output tokens that the same time
+        yields without drafts."""
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
-        """Learn that `accepted` tokens of a draft of `length` tokens were confirmed. The draft may have been a part of
-        what was proposed."""
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
+        """Learn that `accepted` tokens of a draft of `length` tokens were confirmed, each of which cost `price`. The
+        draft may have been a part of what was proposed."""
 
     def forget(self, sequence: Sequence) -> None:
         """Release what is kept for a sequence that has ended. Does nothing for an unknown one."""
 
 
-def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, price: float, running: RunningSet) -> None:
-    """Add drafts of at most `budget` tokens together to `decodes`, in place. Each sequence has an equal share.
-    `price`: see `draft_cost`.
+def add_drafts(
+    decodes: list[ScheduledChunk], drafter: Drafter, costs: abc.Sequence[float], running: RunningSet
+) -> float:
+    """Add the drafts to `decodes`, in place, that are worth their cost; the cost of each of their tokens. `costs`: see
+    `DraftCost.costs`; there are at most as many draft tokens, and each sequence has an equal share of them.
 
     A draft stops before a stop token and one token before the end of the output: the step samples one token more than
     the draft has. The first token of an output is sampled without one, since continuations join there.
     """
+    budget = len(costs) - 1
     share = max(budget // len(decodes), 1)
     places, requests = list[int](), list[DraftRequest]()
     for place, (sequence, _, _) in enumerate(decodes):
@@ -43,11 +63,45 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, budget: int, pri
         if limit > 0 and sequence.num_output_tokens and len(requests) < budget:
             places.append(place)
             requests.append(DraftRequest(sequence, limit))
-    for place, request, proposed in zip(places, requests, drafter.propose(requests, price), strict=True):
-        if not proposed:
-            continue
-        sequence, limit = request
-        stop_tokens, limit = sequence.request.stop_tokens, min(limit, len(proposed))
-        end = next((end for end in range(limit) if proposed[end] in stop_tokens), limit)
-        if end and (room := running.grow_for_draft(sequence, end)):
-            decodes[place] = decodes[place]._replace(draft=tuple(proposed[:room]))
+    if not requests:
+        return 0.0
+    price = max(min(following - cost for cost, following in pairwise(costs)), _LEAST_PRICE)
+    drafts = [
+        _shortened(request, draft) for request, draft in zip(requests, drafter.propose(requests, price), strict=True)
+    ]
+    count = 0
+    for place, draft, length in zip(places, drafts, worthwhile_lengths(drafts, costs), strict=True):
+        if length and (room := running.grow_for_draft(decodes[place].sequence, length)):
+            decodes[place] = decodes[place]._replace(draft=tuple(draft.tokens[:room]))
+            count += room
+    return max(costs[count] / count, _LEAST_PRICE) if count else 0.0
+
+
+def worthwhile_lengths(drafts: abc.Sequence[Draft], costs: abc.Sequence[float]) -> list[int]:
+    """How many tokens of each draft a step should have: the likeliest of all, as many as exceed their cost by most. The
+    first token of a step may cost more than it can gain, and the next ones almost nothing."""
+    gains = sorted(
+        (
+            (draft.start * draft.probability**n, place)
+            for place, draft in enumerate(drafts)
+            for n in range(len(draft.tokens))
+        ),
+        key=lambda gain: -gain[0],
+    )
+    gain = best = 0.0
+    count = 0
+    for number, (probability, _) in enumerate(gains[: len(costs) - 1], start=1):
+        gain += probability
+        if gain - costs[number] > best:
+            best, count = gain - costs[number], number
+    lengths = [0] * len(drafts)
+    for _, place in gains[:count]:
+        lengths[place] += 1
+    return lengths
+
+
+def _shortened(request: DraftRequest, draft: Draft) -> Draft:
+    """The draft within its limit and before a stop token."""
+    tokens, stop_tokens = draft.tokens[: request.max_tokens], request.sequence.request.stop_tokens
+    end = next((end for end, token in enumerate(tokens) if token in stop_tokens), len(tokens))
+    return draft._replace(tokens=tokens[:end])

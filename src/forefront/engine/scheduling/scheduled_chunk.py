@@ -24,7 +24,7 @@ class ScheduledChunk(NamedTuple):
 
 def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:
     """The size of a step with these chunks. Valid until they are committed."""
-    decodes = decode_context = tokens = attended = 0
+    decodes = decode_context = tokens = attended = drafts = 0
     for sequence, num_tokens, draft in chunks:
         start, others = sequence.num_computed_tokens, num_tokens
         if start and len(sequence.tokens) - start == 1:  # it decodes
@@ -32,7 +32,8 @@ def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:
             decodes += 1
             decode_context += start
         others += len(draft)
+        drafts += len(draft)
         if others:
             tokens += others
             attended += others * (2 * start + others) // 2
-    return StepSize(decodes, decode_context, tokens, attended)
+    return StepSize(decodes, decode_context, tokens, attended, drafts)

@@ -10,7 +10,6 @@ from typing import Final
 
 from forefront.engine.kv_blocks.block_pool import BlockPool, extend_block_hashes
 from forefront.engine.scheduling.admission import Admission
-from forefront.engine.scheduling.draft_cost import draft_cost
 from forefront.engine.scheduling.drafter import Drafter, add_drafts
 from forefront.engine.scheduling.prefill import divide_prefill, first_of_equals
 from forefront.engine.scheduling.running_set import RunningSet
@@ -61,6 +60,7 @@ class Scheduler:
         self.pool, self.limits = pool, limits
         self.step_budget = step_budget or limits.step_budget()
         self._drafter = drafter
+        self._draft_price = 0.0  # of a draft token in the present step
         self._shortened_last = self._served_least = False
         self._tenants = Tenants()
         self._running = RunningSet(pool, self._tenants, limits.max_running)
@@ -134,8 +134,10 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
-            price = draft_cost(step_size(decodes), self.step_budget.cost)
-            add_drafts(decodes, self._drafter, self._draft_budget(decodes, prefills), price, self._running)
+            costs = self.step_budget.draft_cost.costs(
+                step_size(decodes), self._draft_budget(decodes, prefills), beside_prompts=bool(prefills)
+            )
+            self._draft_price = add_drafts(decodes, self._drafter, costs, self._running)
         return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
@@ -143,7 +145,7 @@ class Scheduler:
         the sequence. Full blocks of confirmed tokens are registered for prefix reuse."""
         sequence, size = chunk.sequence, self.pool.block_size
         if self._drafter is not None and chunk.draft:
-            self._drafter.verified(sequence, len(chunk.draft), accepted)
+            self._drafter.verified(sequence, len(chunk.draft), accepted, self._draft_price)
         start = sequence.num_computed_tokens
         end = sequence.num_computed_tokens = start + chunk.num_tokens + accepted
         # Tokens that are computed again after a preemption are not charged again.

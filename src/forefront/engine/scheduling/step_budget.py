@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from forefront.engine.scheduling.draft_cost import DraftCost
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 
 # The greatest excess over predictions that lowers the budget: on a busy machine prompts must progress too.
@@ -31,6 +32,7 @@ class StepBudget:
 
     def __init__(self, target: float, most: int, first: int) -> None:
         self.cost = StepCost()
+        self.draft_cost = DraftCost()
         self._target, self._most, self._first = target, most, first
         self._largest = first  # the most tokens of a measured step
         self._elapsed = 0.0  # seconds of all measured steps
@@ -71,6 +73,7 @@ class StepBudget:
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`."""
         self.cost.record(size, seconds)
+        self.draft_cost.record(size, seconds)
         self._elapsed += max(seconds, 0.0)
         self._largest = max(self._largest, size.tokens)
 

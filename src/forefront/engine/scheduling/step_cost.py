@@ -5,22 +5,23 @@ from collections import deque
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from forefront.engine.scheduling.least_squares import Array, positive_coefficients
 
 
 class StepSize(NamedTuple):
     """The size of a step.
 
     `decodes`: sequences with one token each, and `decode_context`, the sum of their contexts. `tokens`: all other
-    tokens, of prompts and drafts, and `attended`, the sum of the contexts that each of them attends to.
+    tokens, of prompts and drafts, and `attended`, the sum of the contexts that each of them attends to. `drafts`: how
+    many of `tokens` are of drafts.
     """
 
     decodes: int = 0
     decode_context: int = 0
     tokens: int = 0
     attended: int = 0
+    drafts: int = 0
 
 
 # The size at which each term of a step's cost is 1: a constant, decodes, their context, tokens, their context.
@@ -100,14 +101,9 @@ class StepCost:
         """The coefficients of least squares, none of them negative. `seconds`: the scale for the ridge."""
         products = self._products.sum(axis=0) + _RIDGES / seconds**2
         terms = self._terms.sum(axis=0)
-        self._coefficients = np.linalg.solve(products, terms)
-        used = np.arange(len(_UNITS))
-        while self._coefficients.min() < 0:
-            used = np.delete(used, self._coefficients[used].argmin())
-            self._coefficients = np.zeros(len(_UNITS))
-            self._coefficients[used] = np.linalg.solve(products[used][:, used], terms[used])
+        self._coefficients = positive_coefficients(products, terms)
 
 
 def _terms(size: StepSize) -> Array:
-    terms: Array = np.array((1, *size)) / _UNITS
+    terms: Array = np.array((1, *size[:-1])) / _UNITS
     return terms

@@ -1,7 +1,10 @@
 """The length of a draft: as many tokens as pay for their computation, for this sequence in this batch."""
 
 import math
-from typing import Final
+from collections import abc
+from typing import Final, NamedTuple
+
+from forefront.engine.scheduling.drafter import Draft
 
 # Tokens that rejected drafts of a sequence may cost before any is accepted, and then for each token of its output.
 _FIRST_BALANCE: Final = 1.0
@@ -14,29 +17,44 @@ _PRIOR_WEIGHT: Final = 2.0
 MAX_DRAFT: Final = 48
 
 
+class Choice(NamedTuple):
+    """The length of a draft, and its probabilities: see `Draft`."""
+
+    length: int
+    start: float
+    probability: float
+
+    def draft(self, tokens: abc.Sequence[int]) -> Draft:
+        """The draft of these tokens, `length` at most."""
+        return Draft(tokens, self.start, self.probability)
+
+
 class DraftLength:
     """Chooses the length of each draft of one sequence.
 
     A draft token is worth its price if its probability of acceptance, with all tokens before it, exceeds the price. The
-    probability is estimated from the sequence's verified drafts. Where drafts fail all the same, `balance` bounds the
-    loss: accepted tokens are income, draft tokens expenses, and each output token adds a small allowance.
+    probability is estimated from the sequence's verified drafts; for the first token of a fresh draft, whose place in
+    its source no token has confirmed, separately: a place is right or wrong as a whole. Where drafts fail all the same,
+    `balance` bounds the loss: accepted tokens are income, draft tokens expenses, and each output token adds a small
+    allowance.
     """
 
-    __slots__ = ("_accepted", "_balance", "_price", "_rejected")
+    __slots__ = ("_balance", "_fresh", "_further", "_start")
 
     def __init__(self) -> None:
         self._balance = _FIRST_BALANCE
-        self._accepted = self._rejected = 0.0
-        self._price = 0.0
+        self._start, self._further = _Share(), _Share()
+        self._fresh = False  # the draft chosen last
 
-    def choose(self, expectation: float, price: float, most: int) -> int:
-        """The number of draft tokens, at most `most`. `expectation`: the probability that a token is accepted, as far
-        as it is known without the sequence's own drafts."""
-        self._price = price
-        tokens = _PRIOR_WEIGHT + self._accepted + self._rejected
-        probability = min((_PRIOR_WEIGHT * expectation + self._accepted) / tokens, 0.99)
-        worthwhile = int(math.log(price) / math.log(probability)) if price < 1 else 0
-        return max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0)
+    def choose(self, expectation: float, price: float, most: int, start: float | None = None) -> Choice:
+        """The length, at most `most`. `expectation`: the probability that a token is accepted, as far as it is known
+        without the sequence's own drafts. `start`: the same for the first token of a fresh draft."""
+        first = probability = self._further.expected(expectation)
+        self._fresh = start is not None
+        if start is not None:
+            first = self._start.expected(start)
+        worthwhile = 1 + int(math.log(price / first) / math.log(probability)) if price < first else 0
+        return Choice(max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0), first, probability)
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""
@@ -46,8 +64,29 @@ class DraftLength:
         """Record other work for the sequence's drafts, in output tokens that its time is worth."""
         self._balance -= tokens
 
-    def verified(self, length: int, accepted: int) -> None:
-        """Record the outcome of a draft."""
-        self._balance = min(self._balance + accepted - self._price * length, _LARGEST_BALANCE)
+    def verified(self, length: int, accepted: int, price: float) -> None:
+        """Record the outcome of the draft chosen last, each token of which cost `price`."""
+        self._balance = min(self._balance + accepted - price * length, _LARGEST_BALANCE)
+        if self._fresh:
+            self._start.record(min(accepted, 1), not accepted)
+        if accepted or not self._fresh:
+            self._further.record(accepted - self._fresh, accepted < length)
+
+
+class _Share:
+    """The part of tokens that were accepted, lately."""
+
+    __slots__ = ("_accepted", "_rejected")
+
+    def __init__(self) -> None:
+        self._accepted = self._rejected = 0.0
+
+    def expected(self, expectation: float) -> float:
+        """The probability that the next one is accepted, between `expectation` and what was seen."""
+        tokens = _PRIOR_WEIGHT + self._accepted + self._rejected
+        return min((_PRIOR_WEIGHT * expectation + self._accepted) / tokens, 0.99)
+
+    def record(self, accepted: int, rejected: bool) -> None:
+        """Add accepted tokens, and whether one was rejected."""
         self._accepted = self._accepted * _DECAY + accepted
-        self._rejected = self._rejected * _DECAY + (accepted < length)
+        self._rejected = self._rejected * _DECAY + rejected

@@ -16,7 +16,7 @@ from forefront.engine.model.logits import Logits
 from forefront.engine.model.step_inputs import SequenceInput
 from forefront.engine.sampling.full_logits import choose_from_row
 from forefront.engine.sampling.top_tokens import Draw, draw_from_top
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength
 
@@ -85,7 +85,7 @@ class DraftModelDrafter:
         self._pass_seconds = self._step_seconds = 0.0
         self._proposed_at: float | None = None
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         """See `Drafter.propose`. A failure of the draft model ends its drafts of this step, not the step."""
         try:
             drafts = self._propose(requests, price)
@@ -95,17 +95,17 @@ class DraftModelDrafter:
                 self.forget(sequence)
             self._pool = BlockPool(self._model.block_count, self._model.block_size)
             self._restart()
-            drafts = [[] for _ in requests]
+            drafts = [NO_DRAFT for _ in requests]
         self._proposed_at = time.perf_counter()
-        return list(drafts)
+        return drafts
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         """See `Drafter.verified`."""
         if self._proposed_at is not None:
             self._step_seconds = _average(self._step_seconds, time.perf_counter() - self._proposed_at)
             self._proposed_at = None
         if sequence in self._readings:
-            self._readings[sequence].length.verified(length, accepted)
+            self._readings[sequence].length.verified(length, accepted, price)
 
     def forget(self, sequence: Sequence) -> None:
         """See `Drafter.forget`."""
@@ -120,14 +120,16 @@ class DraftModelDrafter:
         except Exception:
             log.exception("the draft model could not be restarted")
 
-    def _propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[list[int]]:
+    def _propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         drafts: list[list[int]] = [[] for _ in requests]
         ratio = self._pass_seconds / self._step_seconds if self._step_seconds else _USUAL_RATIO
+        choices = [
+            self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, most) for sequence, most in requests
+        ]
         counts: dict[int, int] = {}
-        for place, (sequence, most) in enumerate(requests):
-            count = self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, most)
-            if count and len(sequence.tokens) + count <= self._model.context_length:
-                counts[place] = count
+        for place, (choice, request) in enumerate(zip(choices, requests, strict=True)):
+            if choice.length and len(request.sequence.tokens) + choice.length <= self._model.context_length:
+                counts[place] = choice.length
         ready = self._read([requests[place].sequence for place in counts], ratio * price)
         counts = {
             place: count
@@ -143,7 +145,9 @@ class DraftModelDrafter:
             sequence = requests[place].sequence
             reading = self._readings[sequence]
             reading.start, reading.draft = len(sequence.tokens), drafts[place]
-        return drafts
+            # The passes are paid for, whether the draft is verified or not.
+            reading.length.spend(ratio * counts[place])
+        return [choice.draft(tokens) for choice, tokens in zip(choices, drafts, strict=True)]
 
     def _read(self, sequences: abc.Sequence[Sequence], price: float) -> set[Sequence]:
         """Read on in sequences that lack many tokens, within `_READ` tokens together. Those that lack few are returned:

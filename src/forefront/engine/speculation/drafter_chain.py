@@ -2,7 +2,7 @@
 
 from collections import abc
 
-from forefront.engine.scheduling.drafter import Drafter, DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, Drafter, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 
 
@@ -18,10 +18,10 @@ class DrafterChain:
         self._exact = exact
         self._sources: dict[Sequence, Drafter] = {}  # of the present step's drafts
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         """See `Drafter.propose`."""
         self._sources.clear()
-        drafts: list[abc.Sequence[int]] = [()] * len(requests)
+        drafts = [NO_DRAFT] * len(requests)
         missing = [
             place
             for place, request in enumerate(requests)
@@ -30,15 +30,15 @@ class DrafterChain:
         for drafter in self._drafters:
             proposed = drafter.propose([requests[place] for place in missing], price)
             for place, draft in zip(missing, proposed, strict=True):
-                if draft:
+                if draft.tokens:
                     drafts[place] = draft
                     self._sources[requests[place].sequence] = drafter
-            missing = [place for place in missing if not drafts[place]]
+            missing = [place for place in missing if not drafts[place].tokens]
         return drafts
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         """See `Drafter.verified`."""
-        self._sources[sequence].verified(sequence, length, accepted)
+        self._sources[sequence].verified(sequence, length, accepted, price)
 
     def forget(self, sequence: Sequence) -> None:
         """See `Drafter.forget`."""

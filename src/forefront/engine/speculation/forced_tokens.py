@@ -3,7 +3,7 @@
 from collections import abc
 from typing import Final
 
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength
 
@@ -17,23 +17,26 @@ class ForcedTokensDrafter:
     def __init__(self) -> None:
         self._lengths: dict[Sequence, DraftLength] = {}
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         """See `Drafter.propose`."""
-        return [() if request.sequence.constraint is None else self._draft(request, price) for request in requests]
+        return [
+            NO_DRAFT if request.sequence.constraint is None else self._draft(request, price) for request in requests
+        ]
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         """See `Drafter.verified`."""
-        self._lengths[sequence].verified(length, accepted)
+        self._lengths[sequence].verified(length, accepted, price)
 
     def forget(self, sequence: Sequence) -> None:
         """See `Drafter.forget`."""
         self._lengths.pop(sequence, None)
 
-    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
+    def _draft(self, request: DraftRequest, price: float) -> Draft:
         forced = request.sequence.forced_tokens()
         if not forced:
-            return ()
+            return NO_DRAFT
         length = self._lengths.get(request.sequence)
         if length is None:
             length = self._lengths[request.sequence] = DraftLength()
-        return forced[: length.choose(_ACCEPTANCE, price, request.max_tokens)]
+        choice = length.choose(_ACCEPTANCE, price, request.max_tokens)
+        return choice.draft(forced[: choice.length])

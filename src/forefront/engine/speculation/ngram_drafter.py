@@ -6,7 +6,7 @@ occurrence stays the source of its drafts; after the first deviation it is looke
 
 from collections import abc
 
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength
 from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramIndex
@@ -14,6 +14,8 @@ from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTena
 
 # A match of this length is right as often as not.
 _EVEN_MATCH = 3.0
+# The expected acceptance of the first token behind a match that has just been found.
+_START = 0.6
 
 
 class NgramDrafter:
@@ -25,22 +27,22 @@ class NgramDrafter:
         self._repetitions: dict[Sequence, _Repetition] = {}
         self._outputs = OutputsByTenant()
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         """See `Drafter.propose`."""
         return [self._draft(request, price) for request in requests]
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         """See `Drafter.verified`."""
-        self._repetitions[sequence].length.verified(length, accepted)
+        self._repetitions[sequence].length.verified(length, accepted, price)
 
     def forget(self, sequence: Sequence) -> None:
         """See `Drafter.forget`. The output becomes a source for the tenant's next ones."""
         if self._repetitions.pop(sequence, None) is not None:
             self._outputs.add(sequence.request.tenant.name, sequence.tokens[sequence.num_prompt_tokens :])
 
-    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
+    def _draft(self, request: DraftRequest, price: float) -> Draft:
         repetition = self._repetition_of(request.sequence)
-        return repetition.draft(price, request.max_tokens) if repetition.match >= self._shortest else ()
+        return repetition.draft(price, request.max_tokens) if repetition.match >= self._shortest else NO_DRAFT
 
     def _repetition_of(self, sequence: Sequence) -> "_Repetition":
         repetition = self._repetitions.get(sequence)
@@ -53,7 +55,7 @@ class NgramDrafter:
 class _Repetition:
     """What one sequence repeats: the place in a source that its next tokens may follow."""
 
-    __slots__ = ("_index", "_known", "_place", "_source", "length", "match")
+    __slots__ = ("_fresh", "_index", "_known", "_place", "_source", "length", "match")
 
     def __init__(self, sequence: Sequence) -> None:
         self.length = DraftLength()
@@ -61,6 +63,7 @@ class _Repetition:
         self._known = sequence.num_prompt_tokens
         self._source: NgramIndex | None = None
         self._place = self.match = 0
+        self._fresh = True
 
     def follow(self, sequence: Sequence, outputs: RecentOutputs | None) -> None:
         """Take the sequence's new tokens."""
@@ -72,8 +75,9 @@ class _Repetition:
         self._index.extend(new)
         source, end = self._source, self._place + len(new)
         if source is not None and source.text[self._place : end].tolist() == new:
-            self._place, self.match = end, self.match + len(new)
+            self._place, self.match, self._fresh = end, self.match + len(new), False
             return
+        self._fresh = True
         context = sequence.tokens[-MAX_MATCH:]
         self._source, (self._place, self.match) = self._index, self._index.find(context)
         if outputs is not None:
@@ -83,18 +87,18 @@ class _Repetition:
         if not self.match:
             self._source = None
 
-    def draft(self, price: float, most: int) -> abc.Sequence[int]:
+    def draft(self, price: float, most: int) -> Draft:
         """The next tokens of the source, as many as are worth their price."""
         source = self._source
         if source is None:
-            return ()
+            return NO_DRAFT
         match = min(self.match, MAX_MATCH)
-        count = self.length.choose(match / (match + _EVEN_MATCH), price, most)
-        draft = source.text[self._place : self._place + count].tolist()
+        choice = self.length.choose(match / (match + _EVEN_MATCH), price, most, _START if self._fresh else None)
+        draft = source.text[self._place : self._place + choice.length].tolist()
         if SEPARATOR in draft:
             del draft[draft.index(SEPARATOR) :]
         elif source is self._index and draft:
             # Behind its end, the text repeats what is drafted.
-            while len(draft) < count:
+            while len(draft) < choice.length:
                 draft.append(draft[len(draft) - (len(source) - self._place)])
-        return draft
+        return choice.draft(draft)

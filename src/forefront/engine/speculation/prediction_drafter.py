@@ -7,7 +7,7 @@ tokens: two of them close behind the deviation, or six anywhere in the predictio
 from collections import abc
 from typing import Final
 
-from forefront.engine.scheduling.drafter import DraftRequest
+from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength
 from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramIndex
@@ -26,13 +26,15 @@ class PredictionDrafter:
     def __init__(self) -> None:
         self._predictions: dict[Sequence, _Prediction] = {}
 
-    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[abc.Sequence[int]]:
+    def propose(self, requests: abc.Sequence[DraftRequest], price: float) -> list[Draft]:
         """See `Drafter.propose`."""
-        return [self._draft(request, price) if request.sequence.request.prediction else () for request in requests]
+        return [
+            self._draft(request, price) if request.sequence.request.prediction else NO_DRAFT for request in requests
+        ]
 
-    def verified(self, sequence: Sequence, length: int, accepted: int) -> None:
+    def verified(self, sequence: Sequence, length: int, accepted: int, price: float) -> None:
         """See `Drafter.verified`."""
-        self._predictions[sequence].length.verified(length, accepted)
+        self._predictions[sequence].length.verified(length, accepted, price)
         sequence.generation.accepted_prediction_tokens += accepted
         sequence.generation.rejected_prediction_tokens += length - accepted
 
@@ -40,7 +42,7 @@ class PredictionDrafter:
         """See `Drafter.forget`."""
         self._predictions.pop(sequence, None)
 
-    def _draft(self, request: DraftRequest, price: float) -> abc.Sequence[int]:
+    def _draft(self, request: DraftRequest, price: float) -> Draft:
         sequence = request.sequence
         prediction = self._predictions.get(sequence)
         if prediction is None:
@@ -80,12 +82,12 @@ class _Prediction:
         if self._following:
             self._place = place
 
-    def draft(self, price: float, most: int) -> abc.Sequence[int]:
+    def draft(self, price: float, most: int) -> Draft:
         """The next tokens of the prediction, as many as are worth their price."""
         if not self._following:
-            return ()
-        count = self.length.choose(_ACCEPTANCE, price, most)
-        return self._index.text[self._place : self._place + count].tolist()
+            return NO_DRAFT
+        choice = self.length.choose(_ACCEPTANCE, price, most)
+        return choice.draft(self._index.text[self._place : self._place + choice.length].tolist())
 
     def _next(self) -> int | None:
         return self._index.text[self._place] if self._place < len(self._index) else None
