@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.models import FOLDER
 from benchmarks.peers.environment import environment, pinned_version
 from benchmarks.peers.peer import Peer
-from benchmarks.peers.process import PeerError, run_process, run_to_end
+from benchmarks.peers.process import not_started, run_process, run_to_end
 
 NAME: Final = "OpenVINO GenAI"
 _SCRIPT: Final = Path(__file__).with_name("genai_server.py")
@@ -40,4 +40,4 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
         if match := re.search(r"^port (\d+)$", log.read_text(errors="replace"), re.MULTILINE):
             return int(match[1])
         time.sleep(0.1)
-    raise PeerError(f"{NAME} did not start. The end of its log:\n{log.read_text(errors='replace')[-2000:]}")
+    raise not_started(NAME, process, log)

@@ -49,7 +49,19 @@ def wait_until_ready(name: str, url: str, process: subprocess.Popen[bytes], log:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise PeerError(f"{name} did not start. The end of its log:\n{log.read_text(errors='replace')[-2000:]}")
+    raise not_started(name, process, log)
+
+
+def not_started(name: str, process: subprocess.Popen[bytes], log: Path) -> PeerError:
+    """The error of a peer that is not ready, with how it ended and the end of its log."""
+    match process.poll():
+        case None:
+            reason = f"it was not ready after {_START_SECONDS:.0f} s"
+        case status if status < 0:
+            reason = f"it was ended by {signal.Signals(-status).name}"
+        case status:
+            reason = f"it ended with status {status}"
+    return PeerError(f"{name} did not start: {reason}. The end of its log:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def run_to_end(name: str, command: Sequence[str]) -> None:

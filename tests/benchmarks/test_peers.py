@@ -76,12 +76,16 @@ with run_process([sys.executable, "-c", "import time; time.sleep(60)"], Path({st
     assert not has_not_ended(child)
 
 
-def test_a_peer_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("raise SystemExit(3)", "ended with status 3"), ("import os; os.kill(os.getpid(), 4)", "was ended by SIGILL")],
+)
+def test_a_peer_that_does_not_start_is_named_with_its_log(tmp_path: Path, end: str, reason: str) -> None:
     log = tmp_path / "log"
-    command = [sys.executable, "-c", "print('no such model')"]
+    command = [sys.executable, "-c", f"print('no such model', flush=True); {end}"]
     with (
         run_process(command, log) as process,
-        pytest.raises(PeerError, match=r"llama-server did not start(.|\n)*no such model"),
+        pytest.raises(PeerError, match=rf"llama-server did not start: it {reason}\.(.|\n)*no such model"),
     ):
         wait_until_ready("llama-server", "http://127.0.0.1:9/health", process, log)
 
