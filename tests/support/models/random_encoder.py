@@ -98,15 +98,6 @@ def _score_model(shape: Shape) -> Iterator[TensorSpec]:
     yield "cls.output.weight", (1, shape.width), 0.3
 
 
-def _neo_bert(shape: Shape) -> Iterator[TensorSpec]:
-    width = shape.heads * shape.head_width
-    yield "attn_qkv.weight", (3 * width, shape.width), 1.5
-    yield "attn_output.weight", (shape.width, width), 2.0
-    yield "ffn_up.weight", (2 * shape.hidden, shape.width), 1.0
-    yield "ffn_down.weight", (shape.width, shape.hidden), 2.0
-    yield from random_decoder._norms(shape, "attn_norm", "ffn_norm")
-
-
 def _neo_bert_model(shape: Shape) -> Iterator[TensorSpec]:
     yield from random_decoder._norms(shape, "enc.output_norm")
 
@@ -155,7 +146,7 @@ ENCODERS: Final[dict[str, EncoderFamily]] = {
     "qwen3, yes and no": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _yes_no_model, shape=WIDE),
     "qwen3, score": EncoderFamily("qwen3", RANK, random_decoder._qwen3, _score_model, shape=WIDE),
     "eurobert": EncoderFamily("eurobert", MEAN, random_decoder._llama, _decoder_model, _BIDIRECTIONAL, shape=DEFAULT),
-    "neo-bert": EncoderFamily("neo-bert", CLS, _neo_bert, _neo_bert_model, _BIDIRECTIONAL),
+    "neo-bert": EncoderFamily("neo-bert", CLS, _modern_bert, _neo_bert_model, _BIDIRECTIONAL),
     "llama-embed": EncoderFamily(
         "llama-embed", MEAN, random_decoder._llama, _decoder_model, _BIDIRECTIONAL, shape=DEFAULT
     ),
