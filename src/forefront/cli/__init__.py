@@ -36,6 +36,8 @@ def _run() -> None:
             from forefront.cli.apps.client_app import app
         elif command in ("config", "keys", "projects", "usage", "prune", "export", "import"):
             from forefront.cli.apps.store_app import app
+        elif command == "serve":
+            from forefront.cli.apps.serve_app import app
         elif command in ("pull", "models"):
             from forefront.cli.apps.models_app import app
         else:

@@ -121,6 +121,13 @@ def test_the_client_commands_import_no_server() -> None:
     assert not loaded & {"openvino", "sqlalchemy", "alembic", "starlette", "uvicorn", "numpy"}
 
 
+def test_serve_imports_only_what_every_server_needs() -> None:
+    script = "import forefront.cli.apps.serve_app, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    unneeded = {"alembic", "httpx", "huggingface_hub", "ray", "forefront.cluster", "forefront.server.openapi.document"}
+    assert not unneeded & set(run.stdout.split())
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_both_applications_have_the_same_commands(name: str) -> None:
     whole = typer.main.get_command(commands.app)

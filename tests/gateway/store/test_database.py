@@ -4,26 +4,80 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from forefront.gateway.store import database as database_module
 from forefront.gateway.store.bulk_insert import BulkInsert
-from forefront.gateway.store.database import MIGRATIONS, Database, StoreError, open_database
+from forefront.gateway.store.database import Database, StoreError, open_database
+from forefront.gateway.store.schema import MIGRATIONS
 from forefront.gateway.store.server_heartbeats import ServerHeartbeats, remove_server, send_heartbeat
-from forefront.gateway.store.tables import budget_leases, daily_usage, metadata, servers
+from forefront.gateway.store.tables import REVISION, budget_leases, daily_usage, servers
 from tests.support.programs.postgres import new_database
 
 
-def test_the_migrations_make_exactly_the_tables(database: Database) -> None:
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+def contents(connection: sa.Connection) -> dict[str, object]:
+    """All tables of a store: the statements that would create each, and its rows."""
+    found = sa.MetaData()
+    found.reflect(connection)
+    made: dict[str, object] = {}
+    for name, table in found.tables.items():
+        indexes = sorted(str(CreateIndex(index).compile(connection)) for index in table.indexes)
+        rows = connection.execute(sa.select(table)).all()
+        made[name] = (str(CreateTable(table).compile(connection)), indexes, rows)
+    return made
+
+
+def test_the_migrations_make_what_a_new_store_has(database: Database) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.write() as connection:
+        new = contents(connection)
+        found = sa.MetaData()
+        found.reflect(connection)
+        found.drop_all(connection)
+        assert contents(connection) == {}
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        assert contents(connection) == new
+    assert len(new) > 5
+
+
+def test_the_steps_of_the_migrations_are_named_by_their_revisions() -> None:
+    """A start compares the store's revision with the names, without Alembic."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert [Path(step.path).stem for step in steps] == [f"step_{step.revision}" for step in steps]
+    assert [step.revision for step in steps] == sorted((step.revision for step in steps), reverse=True)
+    assert steps[0].revision == REVISION
+
+
+def test_neither_a_new_nor_a_present_store_loads_alembic(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from forefront.gateway.store.database import open_database\n"
+        "open_database(sys.argv[1]).close()\n"
+        "assert 'alembic' not in sys.modules\n"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", program, f"sqlite:///{tmp_path / 'forefront.db'}"], check=True)
+
+
+def test_a_table_of_another_program_is_not_adopted(database: Database, database_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    with pytest.raises(StoreError, match="already exists"):
+        open_database(database_url)
 
 
 _STEP_0002 = '''"""A later step, which exists in this test alone: a copy of the daily sums by month."""

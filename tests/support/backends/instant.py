@@ -124,7 +124,7 @@ class Nursery:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([__name__, "tests.support.warm"])
+        self._context.set_forkserver_preload([__name__])
 
     @contextmanager
     def serve(

@@ -4,13 +4,13 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,7 +21,6 @@ from forefront.catalog.catalog import Catalog
 from forefront.catalog.sources.source import SourceError
 from forefront.catalog.sources.template_override import read_chat_template
 from forefront.chat.local.loading import DeviceError, ModelOptions, find_device
-from forefront.cli.loaders.cluster_models import open_cluster
 from forefront.cli.loaders.model_loaders import make_catalog
 from forefront.cli.options.serve_options import (
     DeviceOption,
@@ -48,6 +47,7 @@ from forefront.cli.serving.startup_warnings import find_warnings
 from forefront.cli.serving.tracing import check_tracing
 from forefront.cli.settings.config import Config, ConfigError, ServerSettings, find_config, load_config
 from forefront.cli.settings.environment import unknown_variables
+from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import MetricsSettings
 from forefront.cli.store import ConfigFile, find_home, open_store
 from forefront.cli.terminal.printable import printable
@@ -58,8 +58,10 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.store.database import StoreError
 from forefront.server.serve import bind
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from forefront.cli.loaders.cluster_models import ClusterModels
 
+log = logging.getLogger(__name__)
 
 # Errors of a bind that concern the port. All others concern the host.
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
@@ -195,7 +197,7 @@ def _serve(options: ServeOptions, console: Console) -> None:
     models = source.list_models(options.settings)
     names, settings = [model.name for model in models], options.settings.server
     with (
-        open_cluster(options.settings.ray, models, source.home) as cluster,
+        _open_cluster(options.settings, models, source.home) as cluster,
         _bind(settings.host, settings.port) as bound,
         _bind_metrics(options.settings.metrics) as metrics,
         open_store(source.home, options.settings.store.url) as database,
@@ -226,6 +228,18 @@ def _serve(options: ServeOptions, console: Console) -> None:
         # A load cannot be interrupted, and its thread would crash while the interpreter is finalised beneath it.
         console.file.flush()
         os._exit(0)
+
+
+def _open_cluster(
+    settings: Config, models: Sequence[ConfiguredModel], home: Path
+) -> AbstractContextManager["ClusterModels | None"]:
+    """The cluster of `[ray]`, or None without an address. Raises `ConfigError` without Ray."""
+    if settings.ray.address is None:
+        return nullcontext()
+    # Imported here because servers without a cluster start sooner without it.
+    from forefront.cli.loaders.cluster_models import open_cluster
+
+    return open_cluster(settings.ray, models, home)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,14 +1,16 @@
-"""From the settings of models to the models of the catalogue: the place where each kind of model gets its loader."""
+"""From the settings of models to the models of the catalogue: the place where each kind of model gets its loader.
+
+Loaders of kinds that few servers have are imported where they are used, which shortens a start.
+"""
 
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.loaders.gpu_server_loader import GpuServerLoader
 from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.loading.load_queue import LoadQueue
@@ -17,16 +19,15 @@ from forefront.catalog.loading.model_memory import gibibytes, no_room
 from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.catalog.model_cache import ModelCache
-from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.pulled_models import ModelLock, PulledModels
 from forefront.catalog.sources.model_settings import parse_keep
 from forefront.catalog.sources.source import ModelSource, SourceError, find_known, find_source
 from forefront.chat.local.loading import DRAFT_KV_SHARE
-from forefront.cli.loaders.cluster_models import ClusterModels
-from forefront.cli.loaders.upstream_model import load_upstream
 from forefront.cli.settings.model_list import ConfiguredModel
 from forefront.cli.settings.sections import LoadingSettings
-from forefront.managed_engines.gpu_servers import SGLANG, VLLM
+
+if TYPE_CHECKING:
+    from forefront.cli.loaders.cluster_models import ClusterModels
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def memory_limit(settings: LoadingSettings, total: int | None = None) -> int:
     return total - min(max(total // _RESERVE_SHARE, _SMALLEST_RESERVE), total // 2)
 
 
-def make_model(configured: ConfiguredModel, home: Path, cluster: ClusterModels | None = None) -> ServedModel:
+def make_model(configured: ConfiguredModel, home: Path, cluster: "ClusterModels | None" = None) -> ServedModel:
     """The model, not loaded yet, with its estimated size. One with an upstream has nothing to load. With a `cluster`,
     its tokens are generated there.
 
@@ -51,6 +52,8 @@ def make_model(configured: ConfiguredModel, home: Path, cluster: ClusterModels |
     """
     fallback = configured.settings.fallback or ()
     if configured.source is None:
+        from forefront.cli.loaders.upstream_model import load_upstream
+
         return ServedModel.permanent(configured.name, load_upstream(configured.name, configured.settings), fallback)
     if cluster is None:
         loader = _make_loader(configured, configured.source, home)
@@ -70,6 +73,9 @@ def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -
     template, settings = configured.chat_template, configured.settings
     arguments = tuple(settings.engine_args or ())
     if configured.engine in ("vllm", "sglang"):
+        from forefront.catalog.loaders.gpu_server_loader import GpuServerLoader
+        from forefront.managed_engines.gpu_servers import SGLANG, VLLM
+
         if template is not None:
             raise SourceError(f"{configured.name}: {configured.engine} takes a chat template in `engine_args`")
         server = VLLM if configured.engine == "vllm" else SGLANG
@@ -102,6 +108,8 @@ class _FilePuller:
             self._described = True  # two loaders ask for the files of one load
             facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
             log.info("%s is %s", source.name, ", ".join(filter(None, facts)))
+        from forefront.catalog.pull.pull import Puller
+
         found, self._use = Puller(self._home, progress.download).find_source(source)
         return found
 
@@ -111,7 +119,7 @@ def make_catalog(
     home: Path,
     settings: LoadingSettings,
     progress: Progress,
-    cluster: ClusterModels | None = None,
+    cluster: "ClusterModels | None" = None,
 ) -> Catalog:
     """All models. Those that are always kept, the first, and those of the command line for which there is memory are
     loaded. Raises `SourceError`."""

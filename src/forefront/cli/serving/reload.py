@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -13,7 +13,6 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.sources.model_settings import EngineName
 from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.loaders.cluster_models import ClusterModels
 from forefront.cli.loaders.model_loaders import check_kept, make_model, memory_limit
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
@@ -23,6 +22,9 @@ from forefront.gateway.gateway import Gateway
 from forefront.gateway.ledger.pricing import Price, PriceList
 from forefront.wire.admin.records import Reload
 from forefront.wire.errors import RequestError
+
+if TYPE_CHECKING:
+    from forefront.cli.loaders.cluster_models import ClusterModels
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class SettingsSource:
     chat_template: str | None
     home: Path
     engine: EngineName = "auto"
-    cluster: ClusterModels | None = None
+    cluster: "ClusterModels | None" = None
 
     def list_models(self, settings: Config) -> list[ConfiguredModel]:
         """The models of the command line and of these settings."""

@@ -14,7 +14,6 @@ from dataclasses import replace
 import uvloop
 
 from forefront.catalog.catalog import Catalog
-from forefront.cli.loaders.cluster_models import follow_capacity
 from forefront.cli.serving.reload import Reloader, price_list
 from forefront.cli.serving.tracing import open_tracer
 from forefront.cli.settings.config import Config, ServerSettings
@@ -94,9 +93,7 @@ def run_server(
             sources = MetricSources(catalog, services.gateway.metrics, ledger, body_memory)
             port = None if metrics_socket is None else MetricsPort(metrics_app(sources, workers), metrics_socket)
             shutdown = Shutdown(catalog, runs, ledger)
-            capacity = (
-                asyncio.create_task(follow_capacity(catalog, services.gateway, settings.queue)) if on_cluster else None
-            )
+            capacity = _follow_cluster(catalog, services.gateway, settings) if on_cluster else None
             try:
                 await serve(app, shutdown, bound, _server_options(server), started, services.gateway.metrics, port)
             finally:
@@ -110,6 +107,12 @@ def run_server(
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(run())
+
+
+def _follow_cluster(catalog: Catalog, gateway: Gateway, settings: Config) -> asyncio.Task[None]:
+    from forefront.cli.loaders.cluster_models import follow_capacity
+
+    return asyncio.create_task(follow_capacity(catalog, gateway, settings.queue))
 
 
 def tune_interpreter() -> None:

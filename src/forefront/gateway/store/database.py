@@ -1,6 +1,5 @@
 """The store's database: SQLite in one file, or PostgreSQL. Opening it applies pending migrations."""
 
-import logging
 import os
 import sqlite3
 import time
@@ -10,22 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from forefront.gateway.store.kept_connection import KeptConnection
-from forefront.gateway.store.server_heartbeats import find_live_server, remove_all_servers
-from forefront.gateway.store.tables import metadata
+from forefront.gateway.store.schema import MIGRATIONS, SchemaError, prepare_schema
 from forefront.gateway.store.write_lock import WriteLock
 
-log = logging.getLogger(__name__)
-
-MIGRATIONS = Path(__file__).parent / "migrations"
 # The advisory lock of PostgreSQL under which servers write. The number is arbitrary.
 _WRITE_LOCK = 0x666F7265
 # Seconds that a statement waits for another program's lock on the database.
@@ -145,9 +135,11 @@ def open_database(url: str, migrations: Path = MIGRATIONS) -> Database:
     try:
         with database.write() as connection:
             database.disable_statement_timeout(connection)
-            _migrate(connection, migrations)
-    except BaseException:
+            prepare_schema(connection, migrations)
+    except BaseException as error:
         database.close()
+        if isinstance(error, SchemaError):
+            raise StoreError(str(error)) from None
         raise
     return database
 
@@ -255,34 +247,3 @@ def _enable_wal(cursor: sqlite3.Cursor) -> None:
             time.sleep(0.005)
         else:
             return
-
-
-def _migrate(connection: sa.Connection, migrations: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    current = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory.from_config(config)
-    try:
-        known = current is None or scripts.get_revision(current) is not None
-    except CommandError:
-        known = False
-    if not known:
-        raise StoreError(f"the schema of the store ({current}) is of a newer version of forefront; install that one")
-    if current != scripts.get_current_head():
-        if current is not None:
-            _require_no_live_server(connection, current)
-        command.upgrade(config, "head")
-        log.info("migrated the store to schema %s", scripts.get_current_head())
-    if missing := set(metadata.tables).difference(sa.inspect(connection).get_table_names()):
-        reason = f"it has no table {min(missing)}, as one of an unreleased version of forefront"
-        raise StoreError(f"the schema of the store is not complete: {reason}; move it away to begin a new one")
-
-
-def _require_no_live_server(connection: sa.Connection, schema: str) -> None:
-    """Raise `StoreError` while a server of the old schema runs, since its writes would lack what the new schema adds.
-    Otherwise delete the registered servers and their budget leases."""
-    if live := find_live_server(connection):
-        text = f"a server of an older version uses it (process {live[1]} on {live[0]}), with schema {schema}"
-        raise StoreError(f"{text}; stop that server first. A killed server may count as running for 90 seconds")
-    remove_all_servers(connection)

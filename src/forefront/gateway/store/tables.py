@@ -1,4 +1,6 @@
-"""The schema of the store. The migrations produce exactly these tables; a test compares the two."""
+"""The schema of the store. A new store gets these tables at once; the migrations make the same, which a test checks."""
+
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -15,6 +17,8 @@ from sqlalchemy import (
     Table,
 )
 
+# The last step of the migrations, which these tables correspond to.
+REVISION: Final = "0001"
 # Times are seconds since 1970 in UTC. Money is in billionths of the currency's unit, so that sums are exact.
 metadata = MetaData()
 
@@ -77,8 +81,8 @@ completions = Table(
     Column("cached_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("estimated", Boolean(create_constraint=False), nullable=False),
     Column("cost_nanos", BigInteger, nullable=False),
+    Column("estimated", Boolean(create_constraint=False), nullable=False),
     Column("received_at", Float(53), nullable=False),
     Column("first_token_at", Float(53)),
     Column("finished_at", Float(53), nullable=False),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final, Protocol
 
@@ -61,9 +61,11 @@ class SharedRun:
             if self._is_deserted:
                 self._owner.deserted(self)
 
-    async def play(self, send: Send, *, replayed: bool, after: int = -1) -> None:
+    async def play(
+        self, send: Send, *, replayed: bool, after: int = -1, limits: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
         """Send the response to a connection; of a stream, the events after that number. `replayed`: the connection did
-        not start the run, so it does not get the rate limits of that time.
+        not start the run, so it gets its own `limits`, the headers of rate limits, in place of those of that time.
 
         Raises what the application raised.
         """
@@ -72,7 +74,7 @@ class SharedRun:
             async for message in messages:
                 if replayed and message["type"] == "http.response.start":
                     headers = [pair for pair in message["headers"] if not pair[0].startswith(b"x-ratelimit-")]
-                    message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true")]}
+                    message = {**message, "headers": [*headers, (b"idempotent-replayed", b"true"), *limits]}
                 await send(message)
                 sent += 1
                 if sent % _TURN == 0:

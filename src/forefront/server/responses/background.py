@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
@@ -88,10 +89,20 @@ class BackgroundRuns:
             raise RequestError("invalid_value", text, param="starting_after")
         return run
 
-    async def play(self, run: SharedRun, scope: Scope, receive: Receive, send: Send, after: int | None = None) -> None:
-        """Send the stream of a run while the client is connected."""
+    async def play(
+        self,
+        run: SharedRun,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        after: int | None = None,
+        limits: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """Send the stream of a run while the client is connected. `after`: to a client that did not start the run, the
+        events after that number, with that client's `limits`."""
         with run.attached():
-            playing = run.play(send, replayed=after is not None, after=-1 if after is None else after)
+            replayed = after is not None
+            playing = run.play(send, replayed=replayed, after=-1 if after is None else after, limits=limits)
             await while_connected(scope, receive, playing)
 
     async def cancel(self, tenant: Tenant, response_id: str) -> None:

@@ -4,7 +4,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from forefront.fairness.tenant import Tenant
 from forefront.server.http.request_context import request_context
@@ -86,13 +86,7 @@ class _RunResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         limits = [pair for pair in self.raw_headers if pair[0].startswith(b"x-ratelimit-")]
-
-        async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *limits]}
-            await send(message)
-
-        await self._background.play(self._run, scope, receive, send_with_limits, self._after)
+        await self._background.play(self._run, scope, receive, send, self._after, limits)
 
 
 def tenant_of(request: Request) -> Tenant:
