@@ -25,9 +25,9 @@ def make(template: str, frame: TokenFrame | None = None) -> RerankPrompt:
 
 def test_two_segments_in_the_tokens_of_the_frame() -> None:
     found = make("", TokenFrame((1,), (2,), (3, 4))).encode("q", "dd")
-    assert found.tokens == [1, ord("q"), 3, 4, ord("d"), ord("d"), 2]
+    assert list(found.tokens) == [1, ord("q"), 3, 4, ord("d"), ord("d"), 2]
     assert found.second_segment == 4
-    assert make("").encode("", "").tokens == [0]
+    assert list(make("").encode("", "").tokens) == [0]
 
 
 def test_texts_cannot_end_their_part_of_a_template() -> None:

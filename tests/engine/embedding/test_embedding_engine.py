@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import tracemalloc
 from collections.abc import Sequence
 
 import numpy as np
@@ -108,3 +109,13 @@ async def test_stopping_ends_waiting_calls() -> None:
         await job.vectors
     with pytest.raises(EngineStoppedError):
         engine.submit(inputs(1), Tenant("a"))
+
+
+def test_waiting_tokens_take_four_bytes_each() -> None:
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    inputs = [EmbeddingInput(list(range(300, 1300))) for _ in range(100)]
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(inputs) == 100
+    assert after - before < 5 * 100 * 1000

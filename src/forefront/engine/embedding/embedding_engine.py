@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from forefront.engine.embedding.batch_size import most_sequences, padded_length
 from forefront.engine.embedding.embedding_graph import Floats
-from forefront.engine.embedding.embedding_model import EmbeddingInput, padded_length
+from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, StepFailedError
 from forefront.fairness.fair_queue import FairQueue
@@ -17,10 +18,6 @@ from forefront.fairness.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
-# Tokens of one forward pass, padding included. More are no faster, and a neighbour waits for the running pass.
-_BATCH_TOKENS: Final = 2048
-# Sequences of one forward pass.
-_BATCH_SEQUENCES: Final = 64
 # Tokens that are taken from the queue at a time, and sorted by length so that batches have little padding.
 _ROUND_TOKENS: Final = 8192
 _NO_LIMIT: Final = 2**31
@@ -198,7 +195,7 @@ def _batches(items: list[_Item]) -> list[list[_Item]]:
     length = 0
     for item in sorted(items, key=lambda item: len(item.input.tokens), reverse=True):
         size = len(batches[-1]) + 1 if batches else 0
-        if not batches or size * length > _BATCH_TOKENS or size > _BATCH_SEQUENCES:
+        if not batches or size > most_sequences(length):
             batches.append([])
             length = padded_length(len(item.input.tokens))
         batches[-1].append(item)

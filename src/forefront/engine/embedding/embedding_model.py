@@ -1,5 +1,6 @@
 """The compiled graph of an embedding model: one forward pass over whole sequences."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from forefront.engine.embedding.batch_size import padded_count, padded_length
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, Floats, Pooling
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.constants import released_constants
@@ -16,16 +18,19 @@ from forefront.engine.model.openvino_import import ov
 
 Integers = npt.NDArray[np.int64]
 
-# Lengths are padded to multiples of this: OpenVINO keeps kernels for each size of a batch.
-_GRAIN = 16
-
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingInput:
-    """The tokens of one sequence. From the token `second_segment` on they belong to the second segment."""
+    """The tokens of one sequence. From the token `second_segment` on they belong to the second segment.
 
-    tokens: list[int]
+    They are kept as 32-bit numbers: a request has up to half a million, and an `int` takes 28 bytes more.
+    """
+
+    tokens: Sequence[int]
     second_segment: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", array("i", self.tokens))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +66,18 @@ class EmbeddingModel:
 
     def run(self, batch: Sequence[EmbeddingInput]) -> Floats:
         """The pooled vectors [sequences, width], not normalised, of sequences that have tokens."""
-        lengths = np.array([len(entry.tokens) for entry in batch], np.int64)
+        # Rows beyond the batch have one token each: a softmax over nothing is not a number.
+        lengths = np.ones(padded_count(len(batch)), np.int64)
+        lengths[: len(batch)] = [len(entry.tokens) for entry in batch]
         length = padded_length(int(lengths.max()))
-        tokens = np.zeros((len(batch), length), np.int64)
+        tokens = np.zeros((len(lengths), length), np.int64)
         segments = np.zeros_like(tokens)
         for row, entry in enumerate(batch):
             tokens[row, : lengths[row]] = entry.tokens
             if entry.second_segment is not None:
                 segments[row, entry.second_segment : lengths[row]] = 1
         hidden = self._hidden_states(tokens, segments, lengths, self._rows(lengths, length).astype(np.int32))
-        pooled = self._pooled(hidden, lengths)
+        pooled = self._pooled(hidden, lengths, length)[: len(batch)]
         for layer in self._dense:
             pooled = layer(pooled)
         return pooled if self._ranking is None else self._ranking(pooled)[:, None]
@@ -106,21 +113,15 @@ class EmbeddingModel:
                 return begins
             case Pooling.LAST:
                 return begins + lengths - 1
-            case Pooling.MEAN:
-                return np.concatenate([np.arange(start, start + n) for start, n in zip(begins, lengths, strict=True)])
+            case Pooling.MEAN:  # all of them: each number of rows would be one more size
+                return np.arange(len(lengths) * length)
 
-    def _pooled(self, hidden: Floats, lengths: Integers) -> Floats:
+    def _pooled(self, hidden: Floats, lengths: Integers, length: int) -> Floats:
         if self._pooling is not Pooling.MEAN:
             return hidden
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        sums = np.add.reduceat(hidden, starts, axis=0)
-        return np.asarray(sums / lengths[:, None], np.float32)
+        weights = (np.arange(length) < lengths[:, None]) / lengths[:, None].astype(np.float32)
+        return np.asarray(weights[:, None] @ hidden.reshape(len(lengths), length, -1), np.float32)[:, 0]
 
     def _infer(self, **inputs: npt.NDArray[Any]) -> Floats:
         self._request.infer({name: ov.Tensor(np.ascontiguousarray(value)) for name, value in inputs.items()})
         return np.array(self._request.get_output_tensor(0).data, np.float32)
-
-
-def padded_length(length: int) -> int:
-    """The length of a batch whose longest sequence has `length` tokens."""
-    return -(-length // _GRAIN) * _GRAIN

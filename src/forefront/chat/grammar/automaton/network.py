@@ -20,6 +20,7 @@ from forefront.chat.grammar.automaton.lark_reader import (
     Times,
 )
 from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
+from forefront.chat.grammar.automaton.pieces import InPieces
 from forefront.chat.grammar.automaton.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
 from forefront.chat.grammar.automaton.shortest_text import ShortestTexts
@@ -42,7 +43,7 @@ class UnsupportedGrammarError(Exception):
     """A grammar has no network: it uses syntax that is not read here, or too many states."""
 
 
-class Network:
+class Network(InPieces):
     """`starts` are the first states of the rules, `finals` the last ones. `distances` counts the tokens from a state
     to the end of its rule, each terminal tokenised separately."""
 
@@ -70,7 +71,7 @@ class Network:
         return self.distances[self.starts[self._numbers[name]]] if name in self._numbers else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_longest": None, "_rules": {}}
+        return {**super().__getstate__(), "_longest": None, "_rules": {}}
 
     def attach(self, longest: Longest) -> None:
         """Give a copy from another process what finds tokens."""

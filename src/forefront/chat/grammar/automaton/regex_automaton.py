@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import Ranges
+from forefront.chat.grammar.automaton.pieces import InPieces
 from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
 from forefront.chat.grammar.automaton.utf8_ranges import utf8_blocks
 
@@ -21,7 +22,7 @@ class TooComplexError(Exception):
     """An automaton has too many states to be used."""
 
 
-class RegexAutomaton:
+class RegexAutomaton(InPieces):
     """All the automata of one grammar. A state is a number, which identifies a regular expression: that of the text
     that may follow. `available` is a bit set of the bytes that can be written one at a time."""
 
