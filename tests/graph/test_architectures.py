@@ -21,7 +21,7 @@ PROMPT = np.random.default_rng(2).integers(3, VOCABULARY, 90).tolist()
 LONG = np.random.default_rng(4).integers(3, VOCABULARY, 500).tolist()
 # In these, whose rotary positions, windows or norms differ most, hundreds of positions are compared.
 LONG_NAMES = ["llama, YaRN", "gemma3", "phi3, long context", "olmo3", "cohere2", "starcoder2", "smollm3", "granite"]
-SLOW = {"exaone4, 32b"}  # 64 layers
+SLOW = {"exaone4, 32b", "command-r, plus"}  # 64 layers
 NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in FAMILIES]
 
 

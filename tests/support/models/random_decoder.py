@@ -190,6 +190,12 @@ def _cohere(shape: Shape) -> Iterator[TensorSpec]:
     yield from _gated(shape)
 
 
+def _cohere_plus(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _cohere(shape)
+    yield "attn_q_norm.weight", (shape.heads, shape.head_width), None
+    yield "attn_k_norm.weight", (shape.key_heads, shape.head_width), None
+
+
 def _glm4(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")
     yield from _attention(shape, bias="qkv")
@@ -325,6 +331,15 @@ FAMILIES: Final[dict[str, Family]] = {
     "exaone4": Family("exaone4", _exaone4),
     "exaone4, 32b": Family("exaone4", _exaone4, _WINDOW, shape=replace(DEFAULT, layers=64)),
     "command-r": Family("command-r", _cohere, {"logit_scale": 0.5}, layer_norm=True, tied=True),
+    # llama.cpp reads the norms of heads in models of 64 layers and more.
+    "command-r, plus": Family(
+        "command-r",
+        _cohere_plus,
+        {"logit_scale": 0.5},
+        layer_norm=True,
+        tied=True,
+        shape=replace(DEFAULT, layers=64),
+    ),
     "cohere2": Family("cohere2", _cohere, _WINDOW | {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "internlm2": Family("internlm2", _llama),
     "hunyuan-dense": Family("hunyuan-dense", _qwen3, {"expert_count": 1, "expert_used_count": 1}, tied=True),

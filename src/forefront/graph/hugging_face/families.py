@@ -100,6 +100,20 @@ _ERNIE: Final = HfFamily("ernie4_5", interleaved=True, defaults={"rope_theta": 5
 _HUNYUAN: Final = HfFamily(
     "hunyuan-dense", {"self_attn.query_layernorm": "attn_q_norm", "self_attn.key_layernorm": "attn_k_norm"}
 )
+_INTERNLM2: Final = HfFamily(
+    "internlm2",
+    {
+        "attention_norm": "attn_norm",
+        "ffn_norm": "ffn_norm",
+        "attention.wqkv": "attn_qkv",
+        "attention.wo": "attn_output",
+        "feed_forward.w1": "ffn_gate",
+        "feed_forward.w2": "ffn_down",
+        "feed_forward.w3": "ffn_up",
+    },
+    {"model.tok_embeddings": "token_embd", "output": "output"},
+    grouped=True,
+)
 
 _MISTRAL3: Final = HfFamily("mistral3", windows="all")
 _GEMMA_EMBEDDING: Final = replace(
@@ -154,6 +168,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "GraniteForCausalLM": _GRANITE,
     "GraniteMoeHybridForCausalLM": _GRANITE_HYBRID,
     "HunYuanDenseV1ForCausalLM": _HUNYUAN,
+    "InternLM2ForCausalLM": _INTERNLM2,
     "InternLM3ForCausalLM": _LLAMA,
     "Lfm2ForCausalLM": _LFM2,
     "Lfm2VlForConditionalGeneration": _LFM2,

@@ -10,6 +10,7 @@ import numpy as np
 from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.grouped_rows import ungrouped
 from forefront.graph.hugging_face.layer_settings import split_activations
 from forefront.graph.hugging_face.metadata import first_position, read_metadata
 from forefront.graph.hugging_face.quantization.quantized import assemble_quantized
@@ -24,7 +25,8 @@ _MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
 _F32: Final = FORMATS[0]
 _MEAN, _LAST, _RANK = 1, 3, 4  # GGUF's numbers of poolings
 _WRAPPER: Final = "model."
-_HEADS: Final = ("lm_head.", "score.")
+_HEADS: Final = ("lm_head.", "output.", "score.")
+_JOINED: Final = ".attn_qkv."
 _CONVOLUTION: Final = ".shortconv.conv.weight"
 # Tensors that the configuration implies, and the image parts of a multimodal model.
 _IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector|visual)\..*")
@@ -101,6 +103,8 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
         new = _gguf_name(config, name)
         if new.endswith(_CONVOLUTION) and len(tensor.shape) == 3 and 1 in tensor.shape[1:]:
             tensor = _squeezed(tensor)
+        if config.family.grouped and _JOINED in new:
+            tensor = ungrouped(config, tensor)
         if new in tensors:
             raise ModelFileError(f"its tensors {name[:80]!r} and {tensors[new].name[:80]!r} are one and the same")
         is_norm = new.endswith("norm.weight")
