@@ -84,7 +84,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "'MixtralForCausalLM' is not supported; supported are Apertus",
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
-    ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
+    ({"architectures": ["Gemma4ForCausalLM"]}, "'Gemma4ForCausalLM' is not supported"),
     (
         {"architectures": [HYBRID], "position_embedding_type": "rope", "num_local_experts": 8},
         "num_local_experts '8'",

@@ -144,6 +144,15 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
     "gemma": Checkpoint(
         "gemma", "GemmaForCausalLM", config={"rms_norm_eps": 1e-5, "hidden_act": "gelu"}, plus_one=True
     ),
+    "gemma2": Checkpoint(
+        "gemma2",
+        "Gemma2ForCausalLM",
+        (*_LLAMA, "pre_feedforward_layernorm", "post_feedforward_layernorm"),
+        _WINDOW
+        | {"rms_norm_eps": 1e-5, "hidden_act": "gelu_pytorch_tanh", "query_pre_attn_scalar": 20}
+        | {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 10.0},
+        plus_one=True,
+    ),
     "gemma3": Checkpoint("gemma3", "Gemma3ForCausalLM", _GEMMA3, _GEMMA3_CONFIG, plus_one=True),
     "gemma3, layer types": Checkpoint(
         "gemma3",

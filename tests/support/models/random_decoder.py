@@ -120,6 +120,11 @@ def _qwen3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _head_norms(shape.head_width)
 
 
+def _gemma2(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _llama(shape)
+    yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
+
+
 def _gemma3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _qwen3(shape)
     yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
@@ -292,6 +297,16 @@ FAMILIES: Final[dict[str, Family]] = {
     "qwen3": Family("qwen3", _qwen3, shape=WIDE),
     "qwen3, YaRN": Family("qwen3", _qwen3, _YARN),
     "gemma": Family("gemma", _llama, tied=True, shape=WIDE, embedding_gain=1.0),
+    # Caps that the logits reach.
+    "gemma2": Family(
+        "gemma2",
+        _gemma2,
+        _WINDOW | {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 10.0},
+        tied=True,
+        embedding_gain=1.0,
+    ),
+    # As the first files, which llama.cpp and this engine read with caps of 50 and 30.
+    "gemma2, first files": Family("gemma2", _gemma2, tied=True, shape=WIDE, embedding_gain=1.0),
     "gemma3": Family("gemma3", _gemma3, _WINDOW | {"rope.freq_base": 1e6}, tied=True, shape=DEEP, embedding_gain=1.0),
     "gemma3, linear": Family(
         "gemma3",

@@ -36,6 +36,18 @@ _GEMMA3: Final = HfFamily(
         "hidden_activation": "gelu_pytorch_tanh",
     },
 )
+_GEMMA2: Final = HfFamily(
+    "gemma2",
+    _GEMMA3.modules,
+    activations=GELU,
+    plus_one=True,
+    windows="period",
+    settings={
+        "attn_logit_softcapping": "attn_logit_softcapping",
+        "final_logit_softcapping": "final_logit_softcapping",
+    },
+    defaults={"sliding_window": 4096, "sliding_window_pattern": 2, "query_pre_attn_scalar": 256},
+)
 _COHERE2: Final = HfFamily(
     "cohere2",
     interleaved=True,
@@ -160,6 +172,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "Ernie4_5_ForCausalLM": _ERNIE,  # the name in its first checkpoints
     "Exaone4ForCausalLM": HfFamily("exaone4", BEHIND, windows="period", defaults={"sliding_window_pattern": 4}),
     "ExaoneForCausalLM": _EXAONE,
+    "Gemma2ForCausalLM": _GEMMA2,
     "Gemma3ForCausalLM": _GEMMA3,
     "Gemma3ForConditionalGeneration": _GEMMA3,
     "GemmaForCausalLM": _GEMMA,
