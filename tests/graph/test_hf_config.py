@@ -149,7 +149,7 @@ def changed(checkpoint: Path, folder: Path, changes: dict[str, Any]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("method", ["eetq", "bitsandbytes", "fp8"])
+@pytest.mark.parametrize("method", ["eetq", "torchao", "quark"])
 def test_a_quantisation_is_named(checkpoint: Path, tmp_path: Path, method: str) -> None:
     changes = {"quantization_config": {"quant_method": method}}
     with pytest.raises(ModelFileError, match=f"quantised by '{method}', which is not supported"):

@@ -73,7 +73,10 @@ def _of_sequence(sequence: Node, inputs: Sequence[Node], heads: CappedHeads) -> 
     hidden = ops.greater(ahead, _integer(0))
     if heads.window:
         hidden = ops.logical_or(hidden, ops.less_equal(ahead, _integer(-heads.window)))
-    weights = ops.softmax(ops.add(logits, ops.select(hidden, number(_OUTSIDE), number(0.0))), -1)
+    # Behind the last token, blocks have what was in memory before, which may be no numbers at all.
+    weights = ops.softmax(ops.select(hidden, number(_OUTSIDE), logits), -1)
+    is_unused = ops.greater(_up_to(length), _at(places, _integer(-1)))
+    value = ops.select(ops.unsqueeze(is_unused, integers(1)), number(0.0), value)
     mixed = ops.matmul(_reshaped(weights, [heads.keys, -1], length), value, False, False)
     mixed = _reshaped(mixed, [heads.keys, heads.queries // heads.keys, -1], _vector(heads.width))
     return reshape(ops.transpose(mixed, integers(2, 0, 1, 3)), -1, heads.queries * heads.width)
