@@ -84,7 +84,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "'MixtralForCausalLM' is not supported; supported are Apertus",
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
-    ({"architectures": ["Gemma2ForCausalLM"]}, "'Gemma2ForCausalLM' is not supported"),
+    ({"architectures": ["Gemma4ForCausalLM"]}, "'Gemma4ForCausalLM' is not supported"),
     (
         {"architectures": [HYBRID], "position_embedding_type": "rope", "num_local_experts": 8},
         "num_local_experts '8'",
@@ -149,7 +149,7 @@ def changed(checkpoint: Path, folder: Path, changes: dict[str, Any]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("method", ["eetq", "bitsandbytes", "fp8"])
+@pytest.mark.parametrize("method", ["eetq", "torchao", "quark"])
 def test_a_quantisation_is_named(checkpoint: Path, tmp_path: Path, method: str) -> None:
     changes = {"quantization_config": {"quant_method": method}}
     with pytest.raises(ModelFileError, match=f"quantised by '{method}', which is not supported"):

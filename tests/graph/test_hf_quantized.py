@@ -17,6 +17,7 @@ from forefront.graph.hugging_face.model import HuggingFaceModel
 from tests.graph.test_architectures import EXACT, whole
 from tests.support.models.hf_decoder import CHECKPOINTS, write_checkpoint, write_shards
 from tests.support.models.hf_quantized import QUANTIZATIONS, Parts, Quantization
+from tests.support.models.hf_rounded import ROUNDED, bits_and_bytes_integers
 from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
 from tests.support.models.reference import Array
 
@@ -86,6 +87,53 @@ def test_packed_codes_compute_the_original_values(name: str, tmp_path: Path) -> 
     assert np.sqrt(np.mean((served - plain) ** 2)) < 0.35
 
 
+@pytest.mark.parametrize("name", ROUNDED)
+def test_codes_without_a_kernel_are_rounded_to_eight_bits(name: str, tmp_path: Path) -> None:
+    wanted = write_quantized(tmp_path / "hf", "llama", ROUNDED[name])
+    (tmp_path / "served").mkdir()
+    built = build_graph(HuggingFaceModel(tmp_path / "hf"), tmp_path / "served", exact=False)
+    served = whole(PagedModel(built.graph, CONTEXT, EXACT))
+    found = logits(tmp_path / "hf", tmp_path / "found")
+    write_shards(tmp_path / "hf", wanted)
+    set_config(tmp_path / "hf", None)
+    plain = logits(tmp_path / "hf", tmp_path / "plain")
+    assert np.abs(found - plain).max() < 2e-4
+    assert built.precision.startswith("weights as stored, ")
+    assert built.precision.endswith(" rounded to 8 bits")
+    loss = np.sqrt(np.mean((served - plain) ** 2))
+    print(f"{name}: {built.precision}, root mean square {loss:.3f}")
+    assert 0 < loss < 0.2
+
+
+def test_settings_in_the_file_of_model_optimizer(tmp_path: Path) -> None:
+    write_quantized(tmp_path / "hf", "llama", ROUNDED["Model Optimizer"])
+    wanted = HuggingFaceModel(tmp_path / "hf").tensors["blk.0.ffn_up.weight"].floats()
+    settings = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}}
+    (tmp_path / "hf" / "hf_quant_config.json").write_text(json.dumps(settings))
+    set_config(tmp_path / "hf", None)
+    found = HuggingFaceModel(tmp_path / "hf")
+    assert np.array_equal(found.tensors["blk.0.ffn_up.weight"].floats(), wanted)
+    assert tmp_path / "hf" / "hf_quant_config.json" in found.paths
+
+
+def test_settings_under_their_first_name(tmp_path: Path) -> None:
+    """As the first version of compressed-tensors wrote them."""
+    write_quantized(tmp_path / "hf", "llama", ROUNDED["compressed-tensors, FP8"])
+    wanted = HuggingFaceModel(tmp_path / "hf").tensors["blk.0.ffn_up.weight"].floats()
+    path = tmp_path / "hf" / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"compression_config": content.pop("quantization_config")}))
+    assert np.array_equal(HuggingFaceModel(tmp_path / "hf").tensors["blk.0.ffn_up.weight"].floats(), wanted)
+
+
+def test_integers_of_bitsandbytes_compute_the_original_values(tmp_path: Path) -> None:
+    wanted = write_quantized(tmp_path / "hf", "qwen2", bits_and_bytes_integers())
+    found = logits(tmp_path / "hf", tmp_path / "found")
+    write_shards(tmp_path / "hf", wanted)
+    set_config(tmp_path / "hf", None)
+    assert np.abs(found - logits(tmp_path / "hf", tmp_path / "plain")).max() < 2e-3
+
+
 def test_settings_in_a_file_of_their_own(tmp_path: Path) -> None:
     """As early programs for GPTQ wrote them."""
     write_quantized(tmp_path / "hf", "llama", QUANTIZATIONS["GPTQ, asymmetric, activation order"])
@@ -110,22 +158,22 @@ def test_auto_round_has_the_layout_of_another_method(layout: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"quant_method": "bitsandbytes"}, "quantised by 'bitsandbytes', which is not supported"),
-        ({"quant_method": "fp8"}, "quantised by 'fp8'"),
+        ({"quant_method": "torchao"}, "quantised by 'torchao', which is not supported"),
+        ({"quant_method": "fp8"}, "no matrix of floating-point numbers with eight bits"),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "Model Optimizer's format 'NVFP4'; FP8 is supported"),
         ({"quant_method": "auto-round", "packing_format": "auto_round:x"}, "quantised by 'auto-round'"),
         ({"quant_method": "gptq", "checkpoint_format": "marlin"}, "in the format 'marlin'"),
         ({"quant_method": "awq", "version": "gemv"}, "'gemv' with None bits; 'gemm' with 4 is supported"),
         ({"quant_method": "awq"}, "different shapes"),
         (
-            {"quant_method": "compressed-tensors", "format": "float-quantized"},
-            "'float-quantized'",
+            {"quant_method": "compressed-tensors", "format": "nvfp4-pack-quantized"},
+            "'nvfp4-pack-quantized'",
         ),
         ({"quant_method": "compressed-tensors", "format": "pack-quantized"}, "no weight_scale"),
         (
             {"quant_method": "compressed-tensors", "sparsity_config": {"format": "sparse-24-bitmask"}},
             "sparse in compressed-tensors' way",
         ),
-        ({"load_in_4bit": True}, "quantised by 'bitsandbytes'"),
         ("gptq", "unusable value 'gptq' for quantization_config"),
     ],
 )
@@ -155,6 +203,42 @@ def test_settings_of_mlx_are_checked(config: dict[str, Any], sentence: str, tmp_
     path.write_text(json.dumps(content | {"quantization": own | config}))
     with pytest.raises(ModelFileError, match=sentence):
         HuggingFaceModel(tmp_path / "hf")
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "change"),
+    [
+        ("FP8, blocks", "weight_scale_inv", lambda values: values[:-1].copy()),
+        ("FP8, blocks", "weight_scale_inv", lambda values: np.full_like(values, np.inf)),
+        ("FP8, blocks", "weight", lambda values: np.full_like(values, 0x7F)),
+        ("FP8, blocks", "weight", None),
+        ("FP8, powers of two", "weight_scale_inv", lambda values: np.full_like(values, 255)),
+        ("FP8, blocks", "weight_scale_inv", None),
+        ("bitsandbytes, NF4", "weight", lambda values: values[:-1].copy()),
+        ("bitsandbytes, NF4", "weight", None),
+        ("bitsandbytes, NF4", "weight.absmax", lambda values: values[:-1].copy()),
+        ("bitsandbytes, NF4", "weight.absmax", None),
+        ("bitsandbytes, NF4", "weight.absmax", lambda values: np.full_like(values, np.nan)),
+        ("bitsandbytes, NF4", "weight.quant_map", lambda values: values[:-1].copy()),
+        ("bitsandbytes, NF4", "weight.quant_state.bitsandbytes__nf4", lambda values: values[1:].copy()),
+        ("bitsandbytes, nested", "weight.nested_absmax", lambda values: values[:-1].copy()),
+        ("bitsandbytes, nested", "weight.nested_quant_map", None),
+    ],
+)
+def test_damaged_parts_of_rounded_matrices_are_refused(
+    name: str, part: str, change: Callable[[Array], Array] | None, tmp_path: Path
+) -> None:
+    good = ROUNDED[name]
+
+    def make(weight: Array, rng: np.random.Generator) -> tuple[Parts, Array]:
+        parts, values = good.make(weight, rng)
+        damage = _without(part) if change is None else _changed(part, change)
+        return damage(parts), values
+
+    write_quantized(tmp_path / "hf", "llama", replace(good, make=make))
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(ModelFileError):
+        build_graph(HuggingFaceModel(tmp_path / "hf"), tmp_path / "cache", exact=False)
 
 
 def _without(part: str) -> Callable[[Parts], Parts]:

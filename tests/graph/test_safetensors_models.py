@@ -15,7 +15,7 @@ from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.families import FAMILIES as CLASSES
 from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.graph.model_file import ModelFile, Tensor
-from tests.graph.test_architectures import EXACT, whole
+from tests.graph.test_architectures import EXACT, SLOW, whole
 from tests.support.models.hf_decoder import CHECKPOINTS, llama3_factors, write_checkpoint, write_shards
 from tests.support.models.random_decoder import ALIGNED, CONTEXT, FAMILIES, write_decoder
 from tests.support.models.reference import Array
@@ -37,7 +37,10 @@ def read_gguf(path: Path, name: str) -> GgufFile:
     return file
 
 
-@pytest.mark.parametrize("name", CHECKPOINTS)
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in CHECKPOINTS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_checkpoint_and_its_gguf_file_give_equal_results(name: str, tmp_path: Path) -> None:
     path, checkpoint = tmp_path / "model.gguf", CHECKPOINTS[name]
     write_decoder(path, FAMILIES[checkpoint.family])

@@ -1,6 +1,6 @@
 """Attention: over the KV cache for generation, over whole sequences for embeddings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -9,6 +9,7 @@ from openvino.op import _PagedAttentionExtension
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import parameter
 from forefront.graph.block_formats import Floats
+from forefront.graph.capped_attention import CappedHeads, capped_attention
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
 
@@ -19,13 +20,15 @@ _OUTSIDE: Final = -1e30
 @dataclass(frozen=True, slots=True)
 class Heads:
     """Of one layer. `keys`: heads of keys and values. `width`: channels of a query or key. `window`: how many tokens,
-    itself included, a token sees; 0 for all. `sinks`: for each query head, the logit of a key without a value."""
+    itself included, a token sees; 0 for all. `sinks`: for each query head, the logit of a key without a value. `cap`: a
+    logit x becomes cap * tanh(x / cap); 0 for none."""
 
     keys: int
     width: int
     scale: float
     window: int = 0
     sinks: Floats | None = None
+    cap: float = 0.0
 
 
 class AttentionInputs(Protocol):
@@ -59,6 +62,15 @@ class PagedInputs:
 
     def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
         """See `AttentionInputs`."""
+        if not heads.cap:
+            return self._attend(query, key, value, heads)
+        # The shortest window: only the keys and values that this writes are of interest.
+        written = self._attend(query, key, value, replace(heads, window=1))
+        count = _width(query) // heads.width
+        capped = CappedHeads(count, heads.keys, heads.width, heads.scale, heads.cap, heads.window)
+        return capped_attention(query, self._caches[-2:], self._batch, written, capped)
+
+    def _attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
         layer = len(self._caches) // 2
         # The plugin chooses type and shape of the caches (KV_CACHE_PRECISION).
         caches = [parameter(f"{kind}_cache.{layer}", [-1] * 4, ov.Type.dynamic) for kind in ("key", "value")]
@@ -112,9 +124,9 @@ class PaddedInputs:
         return [self.position_ids, self.rows, self._mask]
 
     def attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
-        """See `AttentionInputs`. Raises `ModelFileError` for sinks."""
-        if heads.sinks is not None:
-            raise ModelFileError("its attention has sinks, which embeddings do not support")
+        """See `AttentionInputs`. Raises `ModelFileError` for sinks and caps."""
+        if heads.sinks is not None or heads.cap:
+            raise ModelFileError("its attention has sinks or a soft cap, which embeddings do not support")
         width = query.get_output_partial_shape(0)[1].get_length()
         groups = width // heads.width // heads.keys
         inputs = [self._by_head(query, heads.width), *(self._by_head(x, heads.width, groups) for x in (key, value))]

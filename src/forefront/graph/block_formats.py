@@ -66,13 +66,14 @@ class Quantized:
 @dataclass(frozen=True, slots=True)
 class BlockFormat:
     """Formats of plain numbers have a `number` type. A format that is neither such nor `quantized` is known by its size
-    alone."""
+    alone. `rounded_bits`: to which matrices of plain numbers are rounded by default; 0 for none."""
 
     name: str
     values: int
     bytes: int
     quantized: Quantized | None = None
     number: str | None = None
+    rounded_bits: int = 0
 
     def codes(self, data: Bytes) -> Codes:
         """Decode rows of a quantised format, bytes [rows, bytes of a row]. Raises `ModelFileError`."""

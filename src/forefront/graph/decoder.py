@@ -72,6 +72,8 @@ class Decoder:
     # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
     # which do. 0: none does.
     window_period: ClassVar[int] = 0
+    # The soft cap of logits in files that do not state one.
+    usual_final_cap: ClassVar[float] = 0.0
     # Settings that change results, beyond those that every family computes.
     further_settings: ClassVar[frozenset[str]] = frozenset()
 
@@ -101,6 +103,7 @@ class Decoder:
         self.window = settings.integer("attention.sliding_window", 0)
         self.windowed = self.windowed_layers() if self.window else [False] * self.layers
         self.embedding_scale = self.residual_scale = self.logit_scale = 1.0
+        self.attention_cap = 0.0
         self.inputs = inputs
         self.rotation = Rotation(self.inputs.position_ids, self.frequencies, self.head_width)
         self._shared_inputs = SharedInputs()
@@ -114,7 +117,8 @@ class Decoder:
         logits = self.logits(self.hidden_states(embeddings), table.shape[0])
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        return PagedGraph(model, table.shape[0], EmbeddingTable(table, self.embedding_scale), self.weights)
+        embed = EmbeddingTable(table, self.embedding_scale)
+        return PagedGraph(model, table.shape[0], embed, self.weights, reads_cache=self.attention_cap > 0)
 
     def build_embedding(self) -> EmbeddingGraph:
         """Raises `ModelFileError`."""
@@ -148,7 +152,7 @@ class Decoder:
         """The output projection; without its own matrix it is the embedding's."""
         name = "output" if self.weights.has("output.weight") else "token_embd"
         logits = scaled(self.linear(x, name, vocabulary), self.logit_scale)
-        limit = self.settings.number("final_logit_softcapping", 0.0)
+        limit = self.settings.number("final_logit_softcapping", self.usual_final_cap)
         return soft_cap(logits, limit) if limit else logits
 
     # One layer.
@@ -241,7 +245,8 @@ class Decoder:
 
     def attention_heads(self, n: int) -> Heads:
         """The properties of a layer's attention."""
-        return Heads(self.key_heads[n], self.head_width, self.scale, self.window if self.has_window(n) else 0)
+        window = self.window if self.has_window(n) else 0
+        return Heads(self.key_heads[n], self.head_width, self.scale, window, cap=self.attention_cap)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
         """Two matrices, or one with the gate's rows first. Two products even so: the plugin fuses the activation into

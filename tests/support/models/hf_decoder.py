@@ -14,6 +14,7 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+from forefront.graph.block_formats import FORMATS
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.model_file import Tensor
 from tests.support.models.random_decoder import CONTEXT, FAMILIES, VOCABULARY, Shape
@@ -35,6 +36,10 @@ _APERTUS: Final = ("attention_layernorm", "feedforward_layernorm", *_ATTENTION, 
 _LFM2: Final = (
     *("operator_norm", "ffn_norm", *_ATTENTION[:3], "self_attn.out_proj", "self_attn.q_layernorm"),
     *("self_attn.k_layernorm", "conv.conv", "conv.in_proj", "conv.out_proj"),
+    *(f"feed_forward.w{n}" for n in (1, 2, 3)),
+)
+_INTERNLM2: Final = (
+    *("attention_norm", "ffn_norm", "attention.wqkv", "attention.wo"),
     *(f"feed_forward.w{n}" for n in (1, 2, 3)),
 )
 _EXAONE: Final = (
@@ -120,6 +125,14 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
         config={"text_config": _RMS | {"rope_parameters": _MINISTRAL3, "sliding_window": None}},
         permuted=True,
     ),
+    "internlm2": Checkpoint(
+        "internlm2",
+        "InternLM2ForCausalLM",
+        _INTERNLM2,
+        _RMS | {"rope_scaling": {"type": "dynamic", "factor": 2.0}, "bias": False},
+        permuted=True,
+        outer=("model.tok_embeddings", "model.norm", "output"),
+    ),
     "internlm3": Checkpoint("llama, biases", "InternLM3ForCausalLM", config=_RMS, permuted=True),
     "qwen2": Checkpoint(
         "qwen2", "Qwen2ForCausalLM", config=_RMS | _WINDOW | {"use_sliding_window": False, "max_window_layers": 2}
@@ -130,6 +143,15 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
     ),
     "gemma": Checkpoint(
         "gemma", "GemmaForCausalLM", config={"rms_norm_eps": 1e-5, "hidden_act": "gelu"}, plus_one=True
+    ),
+    "gemma2": Checkpoint(
+        "gemma2",
+        "Gemma2ForCausalLM",
+        (*_LLAMA, "pre_feedforward_layernorm", "post_feedforward_layernorm"),
+        _WINDOW
+        | {"rms_norm_eps": 1e-5, "hidden_act": "gelu_pytorch_tanh", "query_pre_attn_scalar": 20}
+        | {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 10.0},
+        plus_one=True,
     ),
     "gemma3": Checkpoint("gemma3", "Gemma3ForCausalLM", _GEMMA3, _GEMMA3_CONFIG, plus_one=True),
     "gemma3, layer types": Checkpoint(
@@ -204,6 +226,12 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
     "exaone4": Checkpoint("exaone4", "Exaone4ForCausalLM", _BEHIND, _RMS | {"sliding_window": None}),
     "command-r": Checkpoint(
         "command-r", "CohereForCausalLM", ("input_layernorm", *_ATTENTION, *_GATED), _LAYER_NORM | {"logit_scale": 0.5}
+    ),
+    "command-r, plus": Checkpoint(
+        "command-r, plus",
+        "CohereForCausalLM",
+        ("input_layernorm", *_ATTENTION, *_GATED, *_HEAD_NORMS),
+        _LAYER_NORM | {"logit_scale": 0.5, "use_qk_norm": True},
     ),
     "cohere2": Checkpoint(
         "cohere2",
@@ -363,6 +391,8 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
     modules = list(checkpoint.outer)
     modules += [f"{checkpoint.layers}{n}.{module}" for n in range(shape.layers) for module in checkpoint.modules]
     tensors = dict(file.tensors)
+    if "attention.wqkv" in checkpoint.modules:
+        tensors |= _grouped_attention(checkpoint, tensors, shape)
     if "self_attn.q_proj" in checkpoint.modules:
         tensors |= _split_attention(tensors, shape)
     prefix = "language_model." if "text_config" in checkpoint.config else ""
@@ -370,6 +400,8 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
     for module in modules:
         for kind in ("weight", "bias"):
             new = names.get_name(module.replace("_layernorm.norms", "_norm"), ())
+            if module.endswith("attention.wqkv"):  # three in GGUF files of this architecture
+                new = f"blk.{module.split('.')[2]}.attn_qkv"
             assert new or module == "lm_head", module  # always tied in some architectures
             tensor = tensors.get(f"{new}.{kind}")
             if tensor is None or tensor.name in written:
@@ -389,6 +421,25 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
     yield from _activations(file)
     missing = {name for name in tensors if not name.startswith("rope_")} - written
     assert not missing, missing
+
+
+def _grouped_attention(checkpoint: Checkpoint, tensors: dict[str, Tensor], shape: Shape) -> dict[str, Tensor]:
+    """For each head of keys the rows of its queries, the key's and the value's, in place of three matrices, which are
+    taken out of `tensors`."""
+    grouped = {}
+    for name in [name for name in tensors if ".attn_q." in name]:
+        query, key, value = (
+            _stored(checkpoint, shape, tensors.pop(name.replace("attn_q", f"attn_{part}")))[1] for part in "qkv"
+        )
+        rows = []
+        for head in range(shape.key_heads):
+            queries = shape.heads // shape.key_heads * shape.head_width
+            rows.append(query[head * queries : (head + 1) * queries])
+            rows += [part[head * shape.head_width : (head + 1) * shape.head_width] for part in (key, value)]
+        new = name.replace("attn_q", "attn_qkv")
+        joined = np.concatenate(rows)
+        grouped[new] = Tensor(new, joined.shape, FORMATS[0], joined.view(np.uint8))
+    return grouped
 
 
 def _split_attention(tensors: dict[str, Tensor], shape: Shape) -> dict[str, Tensor]:

@@ -159,7 +159,6 @@ def integers(group: int = -1, *, symmetric: bool = True) -> Quantization:
     return Quantization({"quant_method": "compressed-tensors", "format": "int-quantized"}, make)
 
 
-# By the name of a test.
 def mlx(bits: int = 4, group: int = 64) -> Quantization:
     """As MLX writes it: a scale and a value of code 0 for each group. Embeddings are quantised, too."""
 
@@ -177,6 +176,7 @@ def mlx(bits: int = 4, group: int = 64) -> Quantization:
     return Quantization({"bits": bits, "group_size": group}, make, everywhere=True)
 
 
+# By the name of a test.
 QUANTIZATIONS: Final[dict[str, Quantization]] = {
     "GPTQ": gptq(),
     "GPTQ, groups of 128": gptq(group=128),

@@ -120,6 +120,11 @@ def _qwen3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _head_norms(shape.head_width)
 
 
+def _gemma2(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _llama(shape)
+    yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
+
+
 def _gemma3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _qwen3(shape)
     yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
@@ -188,6 +193,12 @@ def _cohere(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm")
     yield from _attention(shape)
     yield from _gated(shape)
+
+
+def _cohere_plus(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _cohere(shape)
+    yield "attn_q_norm.weight", (shape.heads, shape.head_width), None
+    yield "attn_k_norm.weight", (shape.key_heads, shape.head_width), None
 
 
 def _glm4(shape: Shape) -> Iterator[TensorSpec]:
@@ -286,6 +297,16 @@ FAMILIES: Final[dict[str, Family]] = {
     "qwen3": Family("qwen3", _qwen3, shape=WIDE),
     "qwen3, YaRN": Family("qwen3", _qwen3, _YARN),
     "gemma": Family("gemma", _llama, tied=True, shape=WIDE, embedding_gain=1.0),
+    # Caps that the logits reach.
+    "gemma2": Family(
+        "gemma2",
+        _gemma2,
+        _WINDOW | {"attn_logit_softcapping": 5.0, "final_logit_softcapping": 10.0},
+        tied=True,
+        embedding_gain=1.0,
+    ),
+    # As the first files, which llama.cpp and this engine read with caps of 50 and 30.
+    "gemma2, first files": Family("gemma2", _gemma2, tied=True, shape=WIDE, embedding_gain=1.0),
     "gemma3": Family("gemma3", _gemma3, _WINDOW | {"rope.freq_base": 1e6}, tied=True, shape=DEEP, embedding_gain=1.0),
     "gemma3, linear": Family(
         "gemma3",
@@ -325,6 +346,15 @@ FAMILIES: Final[dict[str, Family]] = {
     "exaone4": Family("exaone4", _exaone4),
     "exaone4, 32b": Family("exaone4", _exaone4, _WINDOW, shape=replace(DEFAULT, layers=64)),
     "command-r": Family("command-r", _cohere, {"logit_scale": 0.5}, layer_norm=True, tied=True),
+    # llama.cpp reads the norms of heads in models of 64 layers and more.
+    "command-r, plus": Family(
+        "command-r",
+        _cohere_plus,
+        {"logit_scale": 0.5},
+        layer_norm=True,
+        tied=True,
+        shape=replace(DEFAULT, layers=64),
+    ),
     "cohere2": Family("cohere2", _cohere, _WINDOW | {"logit_scale": 0.5}, layer_norm=True, tied=True),
     "internlm2": Family("internlm2", _llama),
     "hunyuan-dense": Family("hunyuan-dense", _qwen3, {"expert_count": 1, "expert_used_count": 1}, tied=True),

@@ -105,7 +105,7 @@ class PulledModel(msgspec.Struct, kw_only=True):
     def _is_weight(self, path: str) -> bool:
         if self.main:
             return path.endswith(".gguf") and path != self.projector
-        return path in ("config.json", "quantize_config.json") or path.endswith(".safetensors")
+        return path in ("config.json", "quantize_config.json", "hf_quant_config.json") or path.endswith(".safetensors")
 
 
 class ModelLock:

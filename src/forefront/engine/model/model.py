@@ -1,12 +1,12 @@
 """The compiled graph with its KV cache: one forward pass at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.constants import released_constants
-from forefront.engine.model.device import find_device, is_gpu
+from forefront.engine.model.device import DeviceError, find_device, is_gpu
 from forefront.engine.model.kv_cache import KvCache
 from forefront.engine.model.logits import Logits
 from forefront.engine.model.openvino_import import ov
@@ -55,6 +55,8 @@ class PagedModel:
         self._embed: Embed | None = graph.embed
         self._constants = graph.constants
         core, device = ov.Core(), find_device(options.device)
+        if graph.reads_cache:
+            options = _with_plain_cache(options, device)
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
@@ -101,6 +103,13 @@ class PagedModel:
         # One block beyond those that sequences get, for idle tokens.
         self._cache.allocate(self._request, self.block_count + 1)
         self._inputs = StepInputs(self._request, self._ports, self.block_size, self.block_count)
+
+
+def _with_plain_cache(options: ModelOptions, device: str) -> ModelOptions:
+    """For a graph that reads the KV cache by itself. Raises `DeviceError`."""
+    if is_gpu(device):
+        raise DeviceError(f"its attention has a soft cap, which {device} does not support; use the CPU")
+    return replace(options, kv_precision="f16") if options.kv_precision == "u8" else options
 
 
 def compile_properties(options: ModelOptions, device: str) -> dict[str, str | int]:

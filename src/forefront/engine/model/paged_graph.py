@@ -18,13 +18,15 @@ Embed = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 class PagedGraph:
     """`model`: one result, logits [rows, vocabulary]. Its inputs are `rows` (i32, positions among all new tokens),
     those named by `paged_attention_transformation`, and the new tokens: `embeddings` [tokens, width] with `embed`, else
-    `input_ids`. `constants` must live as long as the compiled model.
+    `input_ids`. `constants` must live as long as the compiled model. `reads_cache`: it reads the KV cache by itself,
+    which must have no codes and the layout of the CPU.
     """
 
     model: ov.Model
     vocabulary_size: int
     embed: Embed | None = None
     constants: Constants | None = None
+    reads_cache: bool = False
 
 
 def read_ir(xml: Path) -> PagedGraph:

@@ -6,7 +6,7 @@ from forefront.graph.architectures.apertus import Apertus
 from forefront.graph.architectures.bert import Bert, JinaBert3, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
-from forefront.graph.architectures.gemma import Gemma, Gemma3, GemmaEmbedding
+from forefront.graph.architectures.gemma import Gemma, Gemma2, Gemma3, GemmaEmbedding
 from forefront.graph.architectures.glm import ChatGlm, Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
@@ -35,6 +35,7 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "exaone": Decoder,
     "exaone4": Exaone4,
     "gemma": Gemma,
+    "gemma2": Gemma2,
     "gemma3": Gemma3,
     "glm4": Glm4,
     "granite": Granite,

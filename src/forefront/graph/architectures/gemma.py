@@ -19,6 +19,24 @@ class Gemma(Decoder):
         self.embedding_scale = self.width**0.5
 
 
+class Gemma2(Gemma):
+    """Every second layer with a window, soft caps of logits, and norms before and after each part."""
+
+    window_period = 2
+    further_settings = frozenset({"attn_logit_softcapping"})
+    usual_final_cap = 30.0
+    layer = Decoder.post_normed_layer
+
+    def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
+        super().__init__(settings, weights, inputs)
+        if self.layers == 46 and not settings.has("attention.scale"):  # 27B, as that of Gemma 3
+            self.scale = (self.width / self.heads[0]) ** -0.5
+        # The first files of this architecture state neither cap nor window.
+        self.attention_cap = settings.number("attn_logit_softcapping", 50.0, at_least=0)
+        self.window = settings.integer("attention.sliding_window", 4096)
+        self.windowed = self.windowed_layers() if self.window else self.windowed
+
+
 class Gemma3(Gemma):
     """Five layers with a window for each without; norms before and after each part."""
 

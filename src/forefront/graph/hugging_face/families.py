@@ -36,6 +36,18 @@ _GEMMA3: Final = HfFamily(
         "hidden_activation": "gelu_pytorch_tanh",
     },
 )
+_GEMMA2: Final = HfFamily(
+    "gemma2",
+    _GEMMA3.modules,
+    activations=GELU,
+    plus_one=True,
+    windows="period",
+    settings={
+        "attn_logit_softcapping": "attn_logit_softcapping",
+        "final_logit_softcapping": "final_logit_softcapping",
+    },
+    defaults={"sliding_window": 4096, "sliding_window_pattern": 2, "query_pre_attn_scalar": 256},
+)
 _COHERE2: Final = HfFamily(
     "cohere2",
     interleaved=True,
@@ -100,6 +112,20 @@ _ERNIE: Final = HfFamily("ernie4_5", interleaved=True, defaults={"rope_theta": 5
 _HUNYUAN: Final = HfFamily(
     "hunyuan-dense", {"self_attn.query_layernorm": "attn_q_norm", "self_attn.key_layernorm": "attn_k_norm"}
 )
+_INTERNLM2: Final = HfFamily(
+    "internlm2",
+    {
+        "attention_norm": "attn_norm",
+        "ffn_norm": "ffn_norm",
+        "attention.wqkv": "attn_qkv",
+        "attention.wo": "attn_output",
+        "feed_forward.w1": "ffn_gate",
+        "feed_forward.w2": "ffn_down",
+        "feed_forward.w3": "ffn_up",
+    },
+    {"model.tok_embeddings": "token_embd", "output": "output"},
+    grouped=True,
+)
 
 _MISTRAL3: Final = HfFamily("mistral3", windows="all")
 _GEMMA_EMBEDDING: Final = replace(
@@ -146,6 +172,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "Ernie4_5_ForCausalLM": _ERNIE,  # the name in its first checkpoints
     "Exaone4ForCausalLM": HfFamily("exaone4", BEHIND, windows="period", defaults={"sliding_window_pattern": 4}),
     "ExaoneForCausalLM": _EXAONE,
+    "Gemma2ForCausalLM": _GEMMA2,
     "Gemma3ForCausalLM": _GEMMA3,
     "Gemma3ForConditionalGeneration": _GEMMA3,
     "GemmaForCausalLM": _GEMMA,
@@ -154,6 +181,7 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "GraniteForCausalLM": _GRANITE,
     "GraniteMoeHybridForCausalLM": _GRANITE_HYBRID,
     "HunYuanDenseV1ForCausalLM": _HUNYUAN,
+    "InternLM2ForCausalLM": _INTERNLM2,
     "InternLM3ForCausalLM": _LLAMA,
     "Lfm2ForCausalLM": _LFM2,
     "Lfm2VlForConditionalGeneration": _LFM2,

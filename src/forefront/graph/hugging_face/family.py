@@ -42,7 +42,8 @@ class HfFamily:
     `aliases`: the configuration's keys by the usual ones. `plain`: the values that are computed, of settings with other
     values than usual. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors may begin
     with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of positions has
-    rows before that of the first position.
+    rows before that of the first position. `grouped`: the joined matrix of attention has for each head of keys the rows
+    of its queries, the key's and the value's in turn.
     """
 
     architecture: str
@@ -61,6 +62,7 @@ class HfFamily:
     prefix: str = ""
     ignored: str = ""
     first_position: bool = False
+    grouped: bool = False
 
     @property
     def layer_names(self) -> dict[str, str]:

@@ -61,8 +61,9 @@ def _check(config: HfConfig) -> None:
     activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
     if activation is not None and str(activation) not in config.family.activations:
         raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")
+    computed = config.family.settings.values()
     for key, plain in {**_PLAIN, **config.family.plain}.items():
-        if config.get(key) not in plain:
+        if key not in computed and config.get(key) not in plain:
             raise ModelFileError(f"its config.json has {key} {str(config.get(key))[:40]!r}, which is not supported")
     if config.family.architecture == "smollm3":
         turned = [int((n + 1) % 4 != 0) for n in range(config.layers)]

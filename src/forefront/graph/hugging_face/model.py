@@ -10,20 +10,23 @@ import numpy as np
 from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.grouped_rows import ungrouped
 from forefront.graph.hugging_face.layer_settings import split_activations
 from forefront.graph.hugging_face.metadata import first_position, read_metadata
-from forefront.graph.hugging_face.quantized import assemble_quantized
+from forefront.graph.hugging_face.quantization.quantized import assemble_quantized
 from forefront.graph.hugging_face.safetensors_file import read_object, read_tensors, safetensors_paths
 from forefront.graph.hugging_face.sentence_transformers import SentenceModules, read_modules
 from forefront.graph.model_file import Tensor, release_pages
 
 CONFIG: Final = "config.json"
-# Where early programs for GPTQ wrote its settings.
+# Where early programs for GPTQ, and NVIDIA's Model Optimizer, wrote their settings.
 _QUANTIZE_CONFIG: Final = "quantize_config.json"
+_MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
 _F32: Final = FORMATS[0]
 _MEAN, _LAST, _RANK = 1, 3, 4  # GGUF's numbers of poolings
 _WRAPPER: Final = "model."
-_HEADS: Final = ("lm_head.", "score.")
+_HEADS: Final = ("lm_head.", "output.", "score.")
+_JOINED: Final = ".attn_qkv."
 _CONVOLUTION: Final = ".shortconv.conv.weight"
 # Tensors that the configuration implies, and the image parts of a multimodal model.
 _IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector|visual)\..*")
@@ -41,8 +44,8 @@ class HuggingFaceModel:
         config = HfConfig(read_object(directory / CONFIG))
         self.metadata, rope = read_metadata(config)
         shards = safetensors_paths(directory)
-        settings = directory / _QUANTIZE_CONFIG
-        self.paths = [directory / CONFIG, *([settings] if settings.is_file() else []), *shards]
+        settings = [directory / name for name in (_QUANTIZE_CONFIG, _MODEL_OPTIMIZER_CONFIG)]
+        self.paths = [directory / CONFIG, *(path for path in settings if path.is_file()), *shards]
         stored, self._maps = read_tensors(directory, shards)
         if (quantization := _quantization(config, directory)) is not None:
             stored = assemble_quantized(quantization, stored)
@@ -67,10 +70,14 @@ class HuggingFaceModel:
 
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
-    found = config.get("quantization_config")
-    found = config.get("quantization") if found is None else found  # as MLX names it
+    # As MLX and the first compressed-tensors name it in turn.
+    names = ("quantization_config", "quantization", "compression_config")
+    found = next((config.get(name) for name in names if config.get(name) is not None), None)
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
         found = read_object(directory / _QUANTIZE_CONFIG)
+    if found is None and (directory / _MODEL_OPTIMIZER_CONFIG).is_file():
+        found = read_object(directory / _MODEL_OPTIMIZER_CONFIG).get("quantization")
+        found = found | {"quant_method": "modelopt"} if isinstance(found, dict) else found
     if found is not None and not isinstance(found, dict):
         raise config.unusable("quantization_config", found)
     return found
@@ -96,6 +103,8 @@ def _renamed(config: HfConfig, stored: Mapping[str, Tensor], *, generates: bool)
         new = _gguf_name(config, name)
         if new.endswith(_CONVOLUTION) and len(tensor.shape) == 3 and 1 in tensor.shape[1:]:
             tensor = _squeezed(tensor)
+        if config.family.grouped and _JOINED in new:
+            tensor = ungrouped(config, tensor)
         if new in tensors:
             raise ModelFileError(f"its tensors {name[:80]!r} and {tensors[new].name[:80]!r} are one and the same")
         is_norm = new.endswith("norm.weight")

@@ -42,14 +42,15 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     """The layout of a tensor. Raises `ModelFileError` for a format that is not supported.
 
     Groups of 16 have no fast kernel: unless `exact`, they are rounded anew to eight bits in groups of 32. Plain numbers
-    are rounded to `bits` where their rows are whole groups.
+    are rounded to `bits` where their rows are whole groups; those that are made of fewer bits also without them.
     """
     kind = tensor.format
     if kind.number is not None:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
-        if rounding.bits and tensor.shape[-1] % GROUP == 0:
-            return Layout(f"i{rounding.bits}", GROUP)
+        bits = rounding.bits or (0 if rounding.exact else kind.rounded_bits)
+        if bits and tensor.shape[-1] % GROUP == 0:
+            return Layout(f"i{bits}", GROUP)
         # Kernels of float32 keep 16-bit matrices as float32, and the plugin its own copy beside them: so they are
         # expanded in the mapped file.
         return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")

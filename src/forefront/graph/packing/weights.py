@@ -173,7 +173,8 @@ class Weights:
 
 
 def _is_aligned(tensor: Tensor) -> bool:
-    return bool(tensor.data[:1].ctypes.data % tensor.format.bytes == 0)
+    """Whether the rows lie in a file at multiples of their numbers' size."""
+    return isinstance(tensor.data, np.ndarray) and bool(tensor.data[:1].ctypes.data % tensor.format.bytes == 0)
 
 
 def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, layout: Layout, rows: slice) -> None:

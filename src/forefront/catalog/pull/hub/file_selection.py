@@ -18,7 +18,14 @@ _FACTOR: Final = 1.5
 _RESERVE: Final = 2 * 2**30
 _SETTINGS: Final = frozenset(
     {
-        *("config.json", "generation_config.json", "quantize_config.json", "chat_template.jinja", "chat_template.json"),
+        *(
+            "config.json",
+            "generation_config.json",
+            "quantize_config.json",
+            "hf_quant_config.json",
+            "chat_template.jinja",
+            "chat_template.json",
+        ),
         *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json"),
         *("vocab.json", "merges.txt"),
         *("special_tokens_map.json", "added_tokens.json", "preprocessor_config.json", "processor_config.json"),

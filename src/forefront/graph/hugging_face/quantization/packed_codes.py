@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forefront.graph.block_bits import Bytes
+from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 
@@ -59,6 +60,14 @@ def read_scales(name: str, parts: Mapping[str, Tensor], part: str = "scales") ->
         raise module_error(name, f"no {part} of numbers")
     values = tensor.floats() if tensor.format.number == "bf16" else as_matrix(tensor, tensor.format.number)
     return values if len(tensor.shape) == 2 else values.reshape(-1, 1)
+
+
+def read_finite(name: str, parts: Mapping[str, Tensor], part: str) -> Floats:
+    """A part of the module `name` as finite float32 numbers [rows, columns]. Raises `ModelFileError`."""
+    values: Floats = read_scales(name, parts, part).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise module_error(name, f"a {part} with values that are not finite numbers")
+    return values
 
 
 def as_matrix(tensor: Tensor, kind: npt.DTypeLike) -> Array:

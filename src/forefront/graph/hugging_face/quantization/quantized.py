@@ -1,4 +1,4 @@
-"""Checkpoints whose matrices are quantised: GPTQ, AWQ, compressed-tensors and MLX.
+"""Checkpoints whose matrices are quantised: GPTQ, AWQ, compressed-tensors, MLX, bitsandbytes and FP8.
 
 Each module has several tensors in place of its weight: codes of four or eight bits, most of them packed in words of 32
 bits, with a scale and a zero point for each group of inputs. Their rows are put together when they are packed.
@@ -12,7 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hugging_face.packed_codes import (
+from forefront.graph.hugging_face.quantization.bits_and_bytes import assemble_bits_and_bytes
+from forefront.graph.hugging_face.quantization.float8 import float8_tensor, is_float8
+from forefront.graph.hugging_face.quantization.packed_codes import (
     Array,
     Rows,
     as_matrix,
@@ -23,20 +25,24 @@ from forefront.graph.hugging_face.packed_codes import (
     unpack,
     unpack_outputs,
 )
-from forefront.graph.hugging_face.packed_matrix import PackedMatrix, packed_tensor
+from forefront.graph.hugging_face.quantization.packed_matrix import PackedMatrix, packed_tensor
 from forefront.graph.model_file import Tensor
 
 # Output i of eight neighbours is in the four bits at this place of an AWQ word.
 _AWQ_PLACES: Final = np.array([0, 4, 1, 5, 2, 6, 3, 7])
-_COMPRESSED_FORMATS: Final = ("pack-quantized", "int-quantized", "naive-quantized")
+_COMPRESSED_FORMATS: Final = ("pack-quantized", "int-quantized", "float-quantized", "naive-quantized")
 _PARTS: Final = frozenset(
     {
         *("qweight", "qzeros", "scales", "g_idx", "biases"),
         *("weight_packed", "weight", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx"),
+        "weight_scale_inv",
     }
 )
 # Scales of activations and of the KV cache, which are computed with more bits here.
-_UNUSED: Final = ("input_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale")
+_UNUSED: Final = (
+    *("input_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale", "q_scale"),
+    *("input_scale_ub", "activation_scale"),
+)
 
 
 def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -45,9 +51,14 @@ def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) 
     method = str(config.get("quant_method") or _unnamed_method(config, stored)).lower()
     if "auto-round" in method:
         method = _AUTO_ROUND_FORMATS.get(str(config.get("packing_format")), method)
+    if method == "bitsandbytes":
+        return assemble_bits_and_bytes(stored)
     read = _METHODS.get(method)
     if read is None:
-        known = "GPTQ, AWQ, AutoRound in the layouts of these, MLX, and compressed-tensors with integers"
+        known = (
+            "GPTQ, AWQ, AutoRound in the layouts of these, MLX, bitsandbytes, FP8, and compressed-tensors with "
+            "integers or FP8"
+        )
         raise ModelFileError(f"its weights are quantised by {method[:40]!r}, which is not supported; {known} are")
     tensors: dict[str, Tensor] = {}
     modules: dict[str, dict[str, Tensor]] = {}
@@ -61,7 +72,8 @@ def assemble_quantized(config: Mapping[str, Any], stored: Mapping[str, Tensor]) 
         if set(parts) == {"weight"}:
             tensors[f"{module}.weight"] = parts["weight"]
         else:
-            tensors[f"{module}.weight"] = packed_tensor(read(config, module, parts))
+            matrix = read(config, module, parts)
+            tensors[f"{module}.weight"] = matrix if isinstance(matrix, Tensor) else packed_tensor(matrix)
     return tensors
 
 
@@ -160,9 +172,12 @@ def _awq(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> P
     )
 
 
-def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix:
-    """Rows of codes as they are or in words of neighbouring inputs, and zero points of neighbouring outputs."""
+def _compressed(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> PackedMatrix | Tensor:
+    """Rows of codes as they are or in words of neighbouring inputs, and zero points of neighbouring outputs; or numbers
+    of eight bits."""
     _check_compressed(config)
+    if is_float8(parts.get("weight")):
+        return float8_tensor(config, name, parts)
     scales = read_scales(name, parts, "weight_scale")
     if "weight_packed" not in parts:
         return _integers(name, parts, scales)
@@ -223,6 +238,14 @@ def _compressed_zeros(
     return lambda rows: unpack_outputs(words.T, rows, bits)
 
 
+def _model_optimizer(config: Mapping[str, Any], name: str, parts: Mapping[str, Tensor]) -> Tensor:
+    """NVIDIA's Model Optimizer."""
+    algorithm = str(config.get("quant_algo"))
+    if algorithm != "FP8":
+        raise ModelFileError(f"its weights are in Model Optimizer's format {algorithm[:40]!r}; FP8 is supported")
+    return float8_tensor(config, name, parts)
+
+
 def _check_compressed(config: Mapping[str, Any]) -> None:
     """Raises `ModelFileError` for formats of compressed-tensors other than integers."""
     groups = config.get("config_groups")
@@ -247,4 +270,12 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 _AUTO_ROUND_FORMATS: Final = {"auto_round:auto_gptq": "gptq", "auto_round:auto_awq": "awq"}
-_METHODS: Final = {"gptq": _gptq, "awq": _awq, "mlx": _mlx, "compressed-tensors": _compressed}
+_METHODS: Final[dict[str, Callable[[Mapping[str, Any], str, Mapping[str, Tensor]], PackedMatrix | Tensor]]] = {
+    "gptq": _gptq,
+    "awq": _awq,
+    "mlx": _mlx,
+    "compressed-tensors": _compressed,
+    "fp8": float8_tensor,
+    "fbgemm_fp8": float8_tensor,
+    "modelopt": _model_optimizer,
+}

@@ -8,7 +8,7 @@ import numpy as np
 
 from forefront.graph.block_bits import Bytes
 from forefront.graph.block_formats import BlockFormat, Quantized
-from forefront.graph.hugging_face.packed_codes import Array, Rows, module_error
+from forefront.graph.hugging_face.quantization.packed_codes import Array, Rows, module_error
 from forefront.graph.model_file import Tensor
 
 _MULTIPLE: Final = 32

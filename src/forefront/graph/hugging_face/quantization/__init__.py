@@ -1,0 +1,1 @@
+"""Quantised matrices of Hugging Face directories, by the methods that wrote them."""
