@@ -98,6 +98,44 @@ def test_keywords_that_cannot_be_enforced_are_named(server: RunningServer) -> No
             assert "back-reference" in refused.json()["error"]["message"]
 
 
+MALFORMED = {
+    "type": {"type": "nonsense"},
+    "types": {"type": ["string", "nonsense"]},
+    "no type": {"type": []},
+    "property": {"type": "object", "properties": {"brand": "car"}},
+    "enum": {"enum": "red"},
+    "required": {"type": "object", "required": "name"},
+    "count": {"type": "string", "maxLength": "ten"},
+    "bound": {"type": "integer", "minimum": "zero"},
+    "alternatives": {"anyOf": {"type": "string"}},
+    "reference": {"$ref": "#/$defs/nowhere"},
+}
+
+
+@pytest.mark.parametrize("schema", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_schema_is_refused_without_strict_too(server: RunningServer, schema: Any) -> None:
+    loose = {"type": "json_schema", "json_schema": {"name": "box", "schema": schema}}
+    status, code, param = refusal(server, response_format=loose)
+    assert (status, code) == (422, "invalid_value")
+    assert param.startswith("response_format.json_schema.schema.")
+    assert refusal(server, response_format=schema_format(schema))[2] == param
+
+
+@pytest.mark.parametrize("schema", MALFORMED.values(), ids=MALFORMED)
+def test_a_tool_with_a_malformed_schema_can_be_called(server: RunningServer, schema: Any) -> None:
+    parameters = {"type": "object", "properties": {"part": schema}, "required": ["part"]}
+    tool = {"type": "function", "function": {"name": "act", "parameters": parameters}}
+    made = choice(server, "tiny", tools=[tool], tool_choice="required", seed=1)
+    assert list(json.loads(made["message"]["tool_calls"][0]["function"]["arguments"])) == ["part"]
+
+
+def test_a_keyword_that_is_null_is_no_keyword(server: RunningServer) -> None:
+    unused = dict.fromkeys(("enum", "items", "required", "anyOf", "minimum", "additionalProperties", "pattern"))
+    schema = unused | {"type": "object", "properties": {"size": unused | {"type": "integer"}}, "required": ["size"]}
+    made = choice(server, "tiny", response_format=schema_format(schema))
+    assert isinstance(json.loads(made["message"]["content"])["size"], int)
+
+
 def test_a_regular_expression(server: RunningServer) -> None:
     made = choice(server, "tiny", regex=r"[A-Z]{3}-[0-9]{2,4}", n=1, temperature=1.5)
     assert re.fullmatch(r"[A-Z]{3}-[0-9]{2,4}", made["message"]["content"])

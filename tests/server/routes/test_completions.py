@@ -91,10 +91,16 @@ def test_scores_do_not_depend_on_the_request_form(server: RunningServer) -> None
 
 
 def test_token_ids_are_a_prompt(server: RunningServer) -> None:
-    scored = complete(server, echo=True, max_tokens=0, logprobs=0)
     assert complete(server, prompt=[5, 6, 7], echo=True)["usage"]["prompt_tokens"] == 3
     assert complete(server, prompt=[[5, 6], [7]])["usage"]["prompt_tokens"] == 3
-    assert scored["choices"][0]["logprobs"]["top_logprobs"] is None
+
+
+def test_the_chosen_token_is_among_no_alternatives(server: RunningServer) -> None:
+    for fields in ({"max_tokens": 3}, {"max_tokens": 2, "echo": True}):
+        scores = complete(server, prompt="Once upon", logprobs=0, **fields)["choices"][0]["logprobs"]
+        chosen = zip(scores["tokens"], scores["token_logprobs"], strict=True)
+        expected = [None if logprob is None else {token: logprob} for token, logprob in chosen]
+        assert scores["top_logprobs"] == expected
 
 
 def test_a_stream_has_the_same_content(server: RunningServer) -> None:

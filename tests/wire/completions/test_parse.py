@@ -173,7 +173,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"seed": 2**63}, VALUE, "seed", "`seed` must be an integer of at most 9223372036854775807."),
         ({"n": 17}, VALUE, "n", "`n` must be an integer of at most 16."),
         ({"stream": "yes"}, TYPE, "stream", "`stream` must be true or false, not a string."),
-        ({"logit_bias": {"a": 1}}, VALUE, "logit_bias", "must be token ids"),
+        ({"logit_bias": {"a": 1}}, VALUE, "logit_bias", 'must be token ids, such as "1234", not "a".'),
         ({"logit_bias": {"1": 101}}, VALUE, "logit_bias", "at most 100"),
         ({"top_logprobs": 2}, VALUE, "top_logprobs", "`top_logprobs` needs `logprobs` to be true."),
         ({"stream_options": {}}, VALUE, "stream_options", "`stream_options` needs `stream` to be true."),

@@ -72,7 +72,7 @@ def schema_lark(schema: Any, path: str, *, strict: bool, fallback: Any = None) -
     """A Lark expression for JSON of `schema`, which the request has at `path`.
 
     Without `strict`, keywords that cannot be enforced are left out. `fallback` is the schema in place of one that no
-    value satisfies; None: that is an error.
+    value satisfies; None: that is an error, and so is a malformed keyword.
     """
     return f"{_SCHEMA} {json.dumps({'schema': schema, 'path': path, 'strict': strict, 'fallback': fallback})}"
 
@@ -138,7 +138,8 @@ class _Expansion:
 
     def _rule(self, given: dict[str, Any]) -> str:
         schema, path, strict = given["schema"], given["path"], given["strict"]
-        report = SchemaReport(strict=strict, relaxed=self._relaxation == 1)
+        lenient = given["fallback"] is not None
+        report = SchemaReport(strict=strict, relaxed=self._relaxation == 1, lenient=lenient)
         if self._relaxation == MAX_RELAXATION and not strict:
             report.leave_out(path, "", "it is too complex")
             schema = {} if given["fallback"] is None else given["fallback"]

@@ -108,7 +108,7 @@ def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rule
 
     Keywords that cannot be enforced are left out. Raises `UnenforceableError` in a function with `strict`.
     """
-    report = SchemaReport(strict=bool(tool.function.strict))
+    report = SchemaReport(strict=bool(tool.function.strict), lenient=True)
     path = f"{path_of(tool)}.properties.{key}"
     try:
         conditions = string_conditions(dict(schema), path, report, RAW_TEXT)

@@ -110,9 +110,7 @@ class TextCompletionEncoder(ChunkEncoder):
         if self._alternatives is None:
             return None
         if not tokens:
-            return CompletionLogprobs(
-                tokens=[], token_logprobs=[], top_logprobs=[] if self._alternatives else None, text_offset=[]
-            )
+            return CompletionLogprobs(tokens=[], token_logprobs=[], top_logprobs=[], text_offset=[])
         offsets = []
         decoder = self._decoders.get(index)
         if decoder is None:
@@ -124,7 +122,7 @@ class TextCompletionEncoder(ChunkEncoder):
             tokens=[_name(token) for token in tokens],
             # A prompt's first token has no context, so it has no probability.
             token_logprobs=[None if isnan(token.logprob) else token.logprob for token in tokens],
-            top_logprobs=[_top(token) for token in tokens] if self._alternatives else None,
+            top_logprobs=[_top(token) for token in tokens],
             text_offset=offsets,
         )
 

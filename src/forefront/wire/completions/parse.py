@@ -1,5 +1,6 @@
 """From a request's bytes to a typed request, with an error that names the field."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
@@ -115,9 +116,8 @@ def check_sampled_request(request: SampledRequest) -> None:
         raise RequestError("invalid_value", "`stream_options` needs `stream` to be true.", param="stream_options")
     for token in request.logit_bias or ():
         if not re.fullmatch(r"\d{1,9}", token, re.ASCII):
-            raise RequestError(
-                "invalid_value", 'The keys of `logit_bias` must be token ids, such as "1234".', param="logit_bias"
-            )
+            text = f'The keys of `logit_bias` must be token ids, such as "1234", not {json.dumps(token[:40])}.'
+            raise RequestError("invalid_value", text, param="logit_bias")
     formatted = request.response_format is not None and not isinstance(request.response_format, TextFormat)
     given = {"response_format": formatted, "regex": request.regex, "grammar": request.grammar}
     forms = [name for name, form in given.items() if form]

@@ -181,7 +181,7 @@ class SchemaCompiler:
     def _enumerated(self, schema: Flat, path: str, types: list[str], excluded: list[Any]) -> str:
         values = listed_values(schema)
         if values is None:
-            self.report.leave_out(path, "enum", "it is not a list of values")
+            self.report.malformed(path, "enum", "it is not a list of values")
             return self._flat_value({key: value for key, value in schema.items() if key != "enum"}, path)
         kept = [
             value

@@ -118,7 +118,7 @@ def _multiple(schema: Flat, path: str, report: SchemaReport, *, integer: bool) -
     if value is None or (integer and value == 1):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        report.leave_out(path, "multipleOf", "it is not a positive number")
+        report.malformed(path, "multipleOf", "it is not a positive number")
         return None
     digits = Decimal(repr(value)).as_tuple()
     size = int("".join(map(str, digits.digits)))
@@ -138,7 +138,7 @@ def _bound(schema: Flat, path: str, report: SchemaReport, keyword: str, choose: 
         if value is None or isinstance(value, bool):  # draft 4 writes `exclusiveMinimum: true`
             continue
         if not isinstance(value, int | float):
-            report.leave_out(path, name, "it is not a number")
+            report.malformed(path, name, "it is not a number")
             continue
         if abs(value) > _LARGEST:
             if (value > 0) is (keyword == "minimum"):

@@ -60,10 +60,12 @@ class SchemaMerger:
             raise NoValueError
         if not isinstance(schema, Mapping):
             if schema is not True:
-                self._report.leave_out(path, "", "it is neither an object nor a boolean")
+                self._report.malformed(path, "", "it is neither an object nor a boolean")
             return {GROUPS: []}
         if depth > _MAX_DEPTH:
             raise NoValueError
+        # Programs that write every field of a schema's class write null for the keywords that they do not use.
+        schema = {key: value for key, value in schema.items() if value is not None or key == "const"}
         found: Flat = {key: value for key, value in schema.items() if key in KEYWORDS}
         if self._report.relaxed:
             for key in [key for key in found if key in _OF_LEAVES]:
@@ -116,7 +118,8 @@ class SchemaMerger:
                 return True
             found = targets[0] if targets else None
         if found is None:
-            self._report.leave_out(path, "$ref", "it has no target in the schema")
+            lacks = self._report.malformed if reference.startswith("#") else self._report.leave_out
+            lacks(path, "$ref", "it has no target in the schema")
             return True
         return found
 

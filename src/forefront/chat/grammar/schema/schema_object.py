@@ -133,11 +133,12 @@ def _members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[_Membe
     """The named properties that may be there."""
     properties = schema.get("properties", {})
     if not isinstance(properties, Mapping):
-        compiler.report.leave_out(path, "properties", "it is not an object")
+        compiler.report.malformed(path, "properties", "it is not an object")
         properties = {}
     required = schema.get("required", [])
     if not isinstance(required, list):  # drafts before 4 have it as a boolean at the property itself
-        compiler.report.leave_out(path, "required", "it is not a list")
+        wrong = compiler.report.leave_out if isinstance(required, bool) else compiler.report.malformed
+        wrong(path, "required", "it is not a list")
         required = []
     names = [name for name in required if isinstance(name, str)]
     members = []

@@ -14,13 +14,22 @@ class UnenforceableError(Exception):
         self.reason = reason
 
 
+class MalformedSchemaError(UnenforceableError):
+    """A keyword has a value that no version of JSON Schema gives it."""
+
+    def __init__(self, path: str, keyword: str, reason: str) -> None:
+        super().__init__(path, keyword, reason)
+        self.args = (f"`{keyword or 'schema'}` is malformed: {reason}",)
+
+
 class SchemaReport:
     """Collects the paths of keywords that are left out of one schema. A `strict` schema leaves nothing out; one that is
-    `relaxed` leaves out what strings and numbers must be."""
+    `relaxed` leaves out what strings and numbers must be; one that is `lenient` leaves out malformed keywords."""
 
-    def __init__(self, *, strict: bool, relaxed: bool = False) -> None:
+    def __init__(self, *, strict: bool, relaxed: bool = False, lenient: bool = False) -> None:
         self.relaxed = relaxed and not strict
         self._strict = strict
+        self._lenient = lenient and not strict
         self.left_out: list[str] = []
 
     def leave_out(self, path: str, keyword: str, reason: str) -> None:
@@ -31,11 +40,17 @@ class SchemaReport:
         if full not in self.left_out:
             self.left_out.append(full)
 
+    def malformed(self, path: str, keyword: str, reason: str) -> None:
+        """A keyword has a wrong value. Raises `MalformedSchemaError` unless the schema is lenient."""
+        if not self._lenient:
+            raise MalformedSchemaError(f"{path}.{keyword}" if keyword else path, keyword, reason)
+        self.leave_out(path, keyword, reason)
+
     def is_list_of_schemas(self, path: str, keyword: str, value: Any) -> bool:
         """Whether the value of `anyOf` and its kin is well formed."""
         if isinstance(value, list) and value and all(isinstance(part, bool | Mapping) for part in value):
             return True
-        self.leave_out(path, keyword, "it is not a list of schemas")
+        self.malformed(path, keyword, "it is not a list of schemas")
         return False
 
     def count(self, schema: Mapping[str, Any], path: str, keyword: str) -> int | None:
@@ -44,6 +59,6 @@ class SchemaReport:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
-            self.leave_out(path, keyword, "it is not a natural number")
+            self.malformed(path, keyword, "it is not a natural number")
             return None
         return int(value)

@@ -25,8 +25,8 @@ def types_of(schema: Flat, path: str, report: SchemaReport) -> list[str]:
     given = schema.get("type")
     names = given if isinstance(given, list) else [] if given is None else [given]
     known = [name for name in names if name in _TYPES]
-    if len(known) < len(names):
-        report.leave_out(path, "type", "it is not a type of JSON Schema")
+    if len(known) < len(names) or (given is not None and not names):
+        report.malformed(path, "type", "it is not a type of JSON Schema")
     if not known:
         values = listed_values(schema)
         if values is not None:
