@@ -80,3 +80,19 @@ def test_a_model_does_not_keep_kernels_for_every_number_of_rows(tiny_parts: Mode
         assert logits.full.shape[0] == logits.top.shape[0] == len(logits.log_sum) == count
         assert np.allclose(logits.full, whole[:count], atol=1e-3)
     assert live() - before < 12
+
+
+def test_a_few_tokens_at_once_have_the_logits_of_single_steps(mini_parts: ModelParts) -> None:
+    """As after a draft, with rounded activations, which magnify any other order of the sums in attention."""
+    model = PagedModel(mini_parts.graph, 1024, ModelOptions(contexts=4))
+    text, blocks = tokens(204), list(range(8))
+
+    def logits(start: int, count: int) -> np.ndarray:
+        new = SequenceInput(start, text[start : start + count], blocks)
+        return model.run([new], list(range(count)), [1.0] * count).full.copy()
+
+    logits(0, 200)
+    at_once = logits(200, 4)
+    single = np.concatenate([logits(200 + n, 1) for n in range(4)])
+    assert np.abs(at_once - single).max() < 1e-3 * np.abs(single).max()
+    model.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from forefront.engine.kv_blocks.block_pool import BlockPool
-from forefront.engine.scheduling.draft_cost import DraftCost
+from forefront.engine.scheduling.draft_cost import DraftCost, DraftPrices
 from forefront.engine.scheduling.drafter import Draft, worthwhile_lengths
 from forefront.engine.scheduling.scheduled_chunk import step_size
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
@@ -42,44 +42,64 @@ def learned(seconds: Callable[[int], float], decodes: int, drafts: tuple[int, ..
 def test_the_cost_follows_measured_steps(
     seconds: Callable[[int], float], decodes: int, drafts: tuple[int, ...]
 ) -> None:
-    costs = learned(seconds, decodes, drafts).costs(StepSize(decodes, 300 * decodes), max(drafts))
+    costs = learned(seconds, decodes, drafts).prices(StepSize(decodes, 300 * decodes), max(drafts)).tokens
     assert costs[0] == 0
     for count in drafts:
         true = decodes * (seconds(decodes + count) / seconds(decodes) - 1)
         assert costs[count] == pytest.approx(true, rel=0.25, abs=0.05 * decodes), count
 
 
+def test_the_cost_of_reading_contexts_is_learned_and_keeps_drafts_from_long_ones() -> None:
+    """Of a processor where attention to 900 tokens takes as long as a row."""
+    cost, chance = DraftCost(), random.Random(1)
+    for _ in range(600):
+        drafts, context = chance.choice((0, 2, 5)), chance.choice((100, 1000, 4000))
+        seconds = with_matrix_unit(8 + drafts) + 2e-6 * context * (8 + drafts)
+        cost.record(StepSize(8, 8 * context, drafts, 0, drafts, context * drafts), seconds)
+    prices = cost.prices(StepSize(8, 8 * 4000), 40)
+    true = 8 * 2e-6 / (with_matrix_unit(8) + 2e-6 * 8 * 4000)
+    assert prices.context == pytest.approx(true, rel=0.2)
+    reads = [prices.context * context for context in (100, 8000)]
+    assert worthwhile_lengths([Draft([1] * 4, 0.7, 0.7)] * 2, reads, [0.01 * n for n in range(9)]) == [4, 0]
+
+
+def test_tokens_of_a_long_draft_read_the_context_together() -> None:
+    short, long = Draft([1] * 4, 0.8, 1.0), Draft([1] * 40, 0.8, 1.0)
+    costs = [0.1 * n for n in range(50)]
+    assert worthwhile_lengths([short, long], [1.0, 1.0], costs) == [0, 40]
+
+
 def test_costs_that_prevented_drafts_are_forgotten() -> None:
-    usual = DraftCost().costs(StepSize(4, 400), 16)
+    usual = DraftCost().prices(StepSize(4, 400), 16).tokens
     cost = DraftCost()
     for step in range(60):
         drafts = 16 * (step % 2)
         cost.record(StepSize(4, 400, drafts, 0, drafts), 1.0 if drafts else 0.02)
-    assert cost.costs(StepSize(4, 400), 16)[16] > 2 * usual[16]
+    assert cost.prices(StepSize(4, 400), 16).tokens[16] > 2 * usual[16]
     for _ in range(4000):
         cost.record(StepSize(4, 400), 0.02)
-    assert cost.costs(StepSize(4, 400), 16)[16] < 1.5 * usual[16]
+    assert cost.prices(StepSize(4, 400), 16).tokens[16] < 1.5 * usual[16]
 
 
 def test_steps_with_prompts_and_absurd_durations_teach_nothing() -> None:
     cost, size = DraftCost(), StepSize(8, 800, 4, 400, 4)
-    before = cost.costs(StepSize(8, 800), 8)
+    before = cost.prices(StepSize(8, 800), 8)
     for _ in range(10):
         cost.record(StepSize(8, 800, 64, 6400, 4), 9.0)
         for seconds in (0.0, -1.0, math.nan, math.inf):
             cost.record(size, seconds)
-    assert cost.costs(StepSize(8, 800), 8) == before
+    assert cost.prices(StepSize(8, 800), 8) == before
 
 
 def test_a_draft_that_cannot_pay_for_the_jump_is_left_out_and_one_that_can_uses_all_its_rows() -> None:
     costs = [0.0, *(1.5 + 0.05 * n for n in range(1, 9))]
     unlikely, likely = Draft([1] * 8, 0.5, 0.5), Draft([1] * 8, 0.9, 0.9)
-    assert worthwhile_lengths([unlikely], costs) == [0]
-    assert worthwhile_lengths([likely], costs) == [8]
+    assert worthwhile_lengths([unlikely], [0.0], costs) == [0]
+    assert worthwhile_lengths([likely], [0.0], costs) == [8]
     # Several together pay for it, and the likeliest tokens go first.
-    assert worthwhile_lengths([unlikely] * 4, costs) == [2] * 4
-    assert worthwhile_lengths([unlikely, likely], costs) == [1, 7]
-    assert worthwhile_lengths([Draft((), 0.0, 0.0)], costs) == [0]
+    assert worthwhile_lengths([unlikely] * 4, [0.0] * 4, costs) == [2] * 4
+    assert worthwhile_lengths([unlikely, likely], [0.0] * 2, costs) == [1, 7]
+    assert worthwhile_lengths([Draft((), 0.0, 0.0)], [0.0], costs) == [0]
 
 
 def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
@@ -118,8 +138,8 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
 class Free(DraftCost):
     """Noise of the measurements hides all costs."""
 
-    def costs(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> list[float]:
-        return [0.0] * (most + 1)
+    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
+        return DraftPrices([0.0] * (most + 1))
 
 
 def test_drafts_that_cost_no_time_have_a_price_all_the_same() -> None:

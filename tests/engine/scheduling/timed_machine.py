@@ -27,7 +27,7 @@ class Processor:
 
     def seconds(self, size: StepSize, chance: random.Random, slower: float = 1.0) -> float:
         parts = (self.constant, self.decode, self.decode_context, self.token, self.attended)
-        seconds = sum(part * count for part, count in zip(parts, (1, *size[:-1]), strict=True))
+        seconds = sum(part * count for part, count in zip(parts, (1, *size[:4]), strict=True))
         outlier = 5.0 if chance.random() < self.outliers else 1.0
         return slower * seconds * math.exp(chance.gauss(0, self.noise)) * outlier
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from forefront.engine.model.attention_runs import apart
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import DeviceError, find_device, is_gpu
@@ -58,6 +59,8 @@ class PagedModel:
         if graph.reads_cache:
             options = _with_plain_cache(options, device)
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
+        # Keys in u8 are rounded for several tokens of a block together.
+        self._apart = not is_gpu(device) and options.kv_precision != "u8"
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -73,7 +76,7 @@ class PagedModel:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
         tokens whose logits are computed, each with the temperature to divide by for `Logits.log_sum`. The pass is
         padded with idle tokens and rows: see `padding.py`."""
-        self._inputs.fill_sequences(sequences, self._embed)
+        self._inputs.fill_sequences(apart(sequences) if self._apart else sequences, self._embed)
         self._inputs.fill_rows(rows, temperatures)
         self._request.infer()
         full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))

@@ -2,11 +2,12 @@
 
 Kernels of matrix products do not take a time proportional to their rows. One row has a kernel of its own, up to eight
 rows may share the time of the loads, and more rows need other kernels. So the cost has a jump behind one row and behind
-eight, and a slope before and behind the latter.
+eight, and a slope before and behind the latter. Attention adds a time for each token of context that is read.
 """
 
 import math
-from typing import Final
+from collections import abc
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ _FEW: Final = 8  # rows before the second jump
 # The cost of a step until steps have been measured, in steps of one row: a constant, each of the first eight rows, each
 # further row, the jumps behind one row and behind eight, and 16,384 tokens of context. Between the values of processors
 # with and without matrix units, for models of 0.1 to 0.4 billion parameters.
-_USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 0.0])
+_USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 1.0])
 # The weight of these values, in measured steps, and the deviations that it counts for.
 _USUAL_WEIGHT: Final = 0.02
 _RIDGES: Final = np.diag(_USUAL_WEIGHT / np.array([10.0, 0.1, 0.05, 0.3, 0.15, 1.0]) ** 2)
@@ -35,8 +36,19 @@ _CLIP: Final = 1.5
 _LATEST: Final = 0.1
 
 
+class DraftPrices(NamedTuple):
+    """The cost of drafts in one step, in output tokens that the same time yields without drafts.
+
+    `tokens`: of 0, 1, ... draft tokens together, the most that the step may have. `context`: of each token of context
+    that a draft reads.
+    """
+
+    tokens: abc.Sequence[float]
+    context: float = 0.0
+
+
 class DraftCost:
-    """Seconds of a step without prompts, by its rows: decodes and draft tokens.
+    """Seconds of a step without prompts, by its rows, which are decodes and draft tokens, and their contexts.
 
     Least squares over relative errors with exponential forgetting, of steps with and without drafts separately, and a
     pull towards usual values.
@@ -50,15 +62,15 @@ class DraftCost:
         self._known: set[int] = set()  # numbers of rows that have occurred
         self._skipped = 0
 
-    def costs(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> list[float]:
-        """The cost of 0, 1, ... `most` draft tokens together beside `decodes`, in output tokens that the same time
-        yields without drafts. A step with prompts has the kernels of many rows in any case."""
+    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
+        """The cost of at most `most` draft tokens beside `decodes`. A step with prompts has the kernels of many rows in
+        any case."""
         rows = decodes.decodes + np.arange(most + 1)
         seconds = _terms(rows, decodes.decode_context) @ self._coefficients
         if beside_prompts:
             seconds = seconds[0] + self._coefficients[2] * np.arange(most + 1)
         costs: list[float] = (decodes.decodes * (seconds / seconds[0] - 1)).tolist()
-        return costs
+        return DraftPrices(costs, decodes.decodes * float(self._coefficients[-1] / seconds[0]) / _CONTEXT)
 
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`. Steps with prompts are ignored, durations that are not positive, and
@@ -73,7 +85,7 @@ class DraftCost:
             self._skipped = (self._skipped + 1) % _SAMPLED
             if self._skipped:
                 return
-        terms = _terms(np.array([rows]), size.decode_context)[0]
+        terms = _terms(np.array([rows]), size.decode_context + size.draft_context)[0]
         if self._row_seconds:
             predicted = max(float(terms @ self._coefficients), seconds / 100)
             seconds = min(max(seconds, predicted / _CLIP), predicted * _CLIP)

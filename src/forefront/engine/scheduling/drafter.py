@@ -4,9 +4,11 @@ from collections import abc
 from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
+from forefront.engine.scheduling.draft_cost import DraftPrices
 from forefront.engine.scheduling.running_set import RunningSet
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.scheduling.step_cost import draft_reads
 
 # The measured cost of a token may be none.
 _LEAST_PRICE: Final = 0.001
@@ -46,16 +48,14 @@ class Drafter(Protocol):
         """Release what is kept for a sequence that has ended. Does nothing for an unknown one."""
 
 
-def add_drafts(
-    decodes: list[ScheduledChunk], drafter: Drafter, costs: abc.Sequence[float], running: RunningSet
-) -> float:
-    """Add the drafts to `decodes`, in place, that are worth their cost; the cost of each of their tokens. `costs`: see
-    `DraftCost.costs`; there are at most as many draft tokens, and each sequence has an equal share of them.
+def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPrices, running: RunningSet) -> float:
+    """Add the drafts to `decodes`, in place, that are worth their cost; the cost of each of their tokens. Each sequence
+    has an equal share of the tokens that the step may have.
 
     A draft stops before a stop token and one token before the end of the output: the step samples one token more than
     the draft has. The first token of an output is sampled without one, since continuations join there.
     """
-    budget = len(costs) - 1
+    budget = len(prices.tokens) - 1
     share = max(budget // len(decodes), 1)
     places, requests = list[int](), list[DraftRequest]()
     for place, (sequence, _, _) in enumerate(decodes):
@@ -65,33 +65,38 @@ def add_drafts(
             requests.append(DraftRequest(sequence, limit))
     if not requests:
         return 0.0
-    price = max(min(following - cost for cost, following in pairwise(costs)), _LEAST_PRICE)
+    price = max(min(following - cost for cost, following in pairwise(prices.tokens)), _LEAST_PRICE)
     drafts = [
         _shortened(request, draft) for request, draft in zip(requests, drafter.propose(requests, price), strict=True)
     ]
-    count = 0
-    for place, draft, length in zip(places, drafts, worthwhile_lengths(drafts, costs), strict=True):
+    contexts = [prices.context * request.sequence.num_computed_tokens for request in requests]
+    lengths = worthwhile_lengths(drafts, contexts, prices.tokens)
+    count, total = 0, 0.0
+    for place, draft, context, length in zip(places, drafts, contexts, lengths, strict=True):
         if length and (room := running.grow_for_draft(decodes[place].sequence, length)):
             decodes[place] = decodes[place]._replace(draft=tuple(draft.tokens[:room]))
-            count += room
-    return max(costs[count] / count, _LEAST_PRICE) if count else 0.0
+            count, total = count + room, total + draft_reads(room) * context
+    return max((total + prices.tokens[count]) / count, _LEAST_PRICE) if count else 0.0
 
 
-def worthwhile_lengths(drafts: abc.Sequence[Draft], costs: abc.Sequence[float]) -> list[int]:
-    """How many tokens of each draft a step should have: the likeliest of all, as many as exceed their cost by most. The
-    first token of a step may cost more than it can gain, and the next ones almost nothing."""
+def worthwhile_lengths(
+    drafts: abc.Sequence[Draft], contexts: abc.Sequence[float], costs: abc.Sequence[float]
+) -> list[int]:
+    """How many tokens of each draft a step should have: those that gain most, as many as exceed their cost by most.
+    `contexts`: the cost of one reading of each sequence's context. `costs`: of 0, 1, ... draft tokens besides; the
+    first of a step may cost more than it can gain, and the next ones almost nothing."""
     gains = sorted(
         (
-            (draft.start * draft.probability**n, place)
-            for place, draft in enumerate(drafts)
+            (draft.start * draft.probability**n - context * draft_reads(len(draft.tokens)) / len(draft.tokens), place)
+            for place, (draft, context) in enumerate(zip(drafts, contexts, strict=True))
             for n in range(len(draft.tokens))
         ),
         key=lambda gain: -gain[0],
     )
     gain = best = 0.0
     count = 0
-    for number, (probability, _) in enumerate(gains[: len(costs) - 1], start=1):
-        gain += probability
+    for number, (net, _) in enumerate(gains[: len(costs) - 1], start=1):
+        gain += net
         if gain - costs[number] > best:
             best, count = gain - costs[number], number
     lengths = [0] * len(drafts)

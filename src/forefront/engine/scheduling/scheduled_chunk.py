@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from forefront.engine.scheduling.sequence import Sequence
-from forefront.engine.scheduling.step_cost import StepSize
+from forefront.engine.scheduling.step_cost import StepSize, draft_reads
 
 
 class ScheduledChunk(NamedTuple):
@@ -24,16 +24,18 @@ class ScheduledChunk(NamedTuple):
 
 def step_size(chunks: Iterable[ScheduledChunk]) -> StepSize:
     """The size of a step with these chunks. Valid until they are committed."""
-    decodes = decode_context = tokens = attended = drafts = 0
+    decodes = decode_context = tokens = attended = drafts = draft_context = 0
     for sequence, num_tokens, draft in chunks:
         start, others = sequence.num_computed_tokens, num_tokens
         if start and len(sequence.tokens) - start == 1:  # it decodes
             start, others = start + 1, 0
             decodes += 1
             decode_context += start
-        others += len(draft)
-        drafts += len(draft)
+        if draft:
+            others += len(draft)
+            drafts += len(draft)
+            draft_context += draft_reads(len(draft)) * start
         if others:
             tokens += others
             attended += others * (2 * start + others) // 2
-    return StepSize(decodes, decode_context, tokens, attended, drafts)
+    return StepSize(decodes, decode_context, tokens, attended, drafts, draft_context)

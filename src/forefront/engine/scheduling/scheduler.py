@@ -134,10 +134,10 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         if self._drafter is not None and decodes:
-            costs = self.step_budget.draft_cost.costs(
+            prices = self.step_budget.draft_cost.prices(
                 step_size(decodes), self._draft_budget(decodes, prefills), beside_prompts=bool(prefills)
             )
-            self._draft_price = add_drafts(decodes, self._drafter, costs, self._running)
+            self._draft_price = add_drafts(decodes, self._drafter, prices, self._running)
         return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:

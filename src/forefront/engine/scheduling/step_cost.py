@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from forefront.engine.model.attention_runs import MOST_APART
 from forefront.engine.scheduling.least_squares import Array, positive_coefficients
 
 
@@ -14,7 +15,7 @@ class StepSize(NamedTuple):
 
     `decodes`: sequences with one token each, and `decode_context`, the sum of their contexts. `tokens`: all other
     tokens, of prompts and drafts, and `attended`, the sum of the contexts that each of them attends to. `drafts`: how
-    many of `tokens` are of drafts.
+    many of `tokens` are of drafts, and `draft_context`, the sum of the contexts that these read: see `draft_reads`.
     """
 
     decodes: int = 0
@@ -22,6 +23,7 @@ class StepSize(NamedTuple):
     tokens: int = 0
     attended: int = 0
     drafts: int = 0
+    draft_context: int = 0
 
 
 # The size at which each term of a step's cost is 1: a constant, decodes, their context, tokens, their context.
@@ -39,6 +41,12 @@ _QUANTILE: Final = 0.95
 _RECENT: Final = 64
 _MARGIN: Final = 0.15
 _RIDGES: Final = np.eye(len(_UNITS)) * _RIDGE
+
+
+def draft_reads(tokens: int) -> int:
+    """How often the attention of a draft of so many tokens reads the context, apart from that of the decode. The tokens
+    of a longer draft read it together."""
+    return min(tokens, MOST_APART - 1)
 
 
 class StepCost:
@@ -105,5 +113,5 @@ class StepCost:
 
 
 def _terms(size: StepSize) -> Array:
-    terms: Array = np.array((1, *size[:-1])) / _UNITS
+    terms: Array = np.array((1, size.decodes, size.decode_context, size.tokens, size.attended)) / _UNITS
     return terms
