@@ -66,6 +66,12 @@ def test_positions_under_another_name() -> None:
     assert fields(**cohere)["rope.interleaved"] is True
 
 
+@pytest.mark.parametrize(("changes", "cap"), [({}, 50), ({"attn_logit_softcapping": None}, 0)])
+def test_a_soft_cap_of_null_is_none(changes: dict[str, Any], cap: float) -> None:
+    gemma2 = {"architectures": ["Gemma2ForCausalLM"], "hidden_act": "gelu_pytorch_tanh"}
+    assert fields(**gemma2, **changes)["attn_logit_softcapping"] == cap
+
+
 def test_the_magnitude_of_longrope_and_yarn() -> None:
     factors = {"long_factor": [2.0] * 8, "short_factor": [1.0] * 8, "type": "longrope"}
     found = fields(rope_scaling=factors, original_max_position_embeddings=128)

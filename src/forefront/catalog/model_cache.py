@@ -69,10 +69,11 @@ class ModelCache:
         for path in paths:
             entry = known.get(str(path.resolve()))
             if not isinstance(entry, list) or entry[:2] != _state(path):
-                state = _state(path)
+                state, version = _state(path), file_version(path)
                 with path.open("rb") as file:
                     entry = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
-                self._remember(str(path.resolve()), entry)
+                if file_version(path) == version:  # else the digest is of parts of two contents
+                    self._remember(str(path.resolve()), entry)
             digests.append(str(entry[2]))
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -93,6 +94,11 @@ class ModelCache:
         """Keep the digest of a file that was just written, so that it is not read for it. Raises `OSError`."""
         self._remember(str(path.resolve()), [*_state(path), sha256])
 
+    def forget(self, paths: Sequence[Path]) -> None:
+        """Read these files again for their next digest."""
+        for path in paths:
+            self._remember(str(path.resolve()), [])
+
     def _remember(self, key: str, entry: list[Any]) -> None:
         with suppress(OSError):  # it is read again next time
             self._digests.parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +112,12 @@ def _state(path: Path) -> list[int]:
     """What changes with a file's content: its size and its time of change."""
     seen = path.stat()
     return [seen.st_size, seen.st_mtime_ns]
+
+
+def file_version(path: Path) -> tuple[int, ...]:
+    """Changes with every write to a file, also where its size and its time of change are set back. Raises `OSError`."""
+    seen = path.stat()
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
 
 
 def _publish(work: Path, final: Path, is_complete: Callable[[Path], bool]) -> None:

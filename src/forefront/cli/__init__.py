@@ -34,10 +34,12 @@ def _run() -> None:
         command = sys.argv[1] if len(sys.argv) > 1 else ""
         if command in ("chat", "complete"):
             from forefront.cli.apps.client_app import app
-        elif command in ("config", "keys", "projects", "usage", "prune", "export", "import"):
+        elif command in ("keys", "projects", "usage", "prune", "export", "import"):
             from forefront.cli.apps.store_app import app
         elif command == "serve":
             from forefront.cli.apps.serve_app import app
+        elif command == "config":
+            from forefront.cli.apps.config_app import app
         elif command in ("pull", "models"):
             from forefront.cli.apps.models_app import app
         else:

@@ -85,7 +85,7 @@ def build_embedding_graph(
     """The same for a model that makes embeddings."""
     settings = Settings(file.metadata)
     inputs = PaddedInputs(causal=settings.flag("attention.causal", settings.architecture not in ENCODERS))
-    rounding = Rounding(exact, _BITS[quantize], precision)
+    rounding = Rounding(exact, _BITS[quantize], precision, paged=False)
     return BuiltEmbeddingGraph(*_build(file, cache, rounding, inputs, lambda decoder: decoder.build_embedding()))
 
 

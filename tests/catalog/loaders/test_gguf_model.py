@@ -3,10 +3,12 @@
 import errno
 import hashlib
 import json
+import os
 import random
 import shutil
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import ModelParts
 from forefront.graph.build import PACKING, build_graph
 from tests.support.models.random_model import write_random_gguf
+
+# Places of an array that no weight file has.
+_OFFSETS: dict[str, Any] = {"outside": 2**50, "negative": -64, "text": "0"}
 
 
 def opened(path: Path, home: Path, *, exact: bool = False) -> GgufModel:
@@ -87,6 +92,72 @@ def test_a_file_that_vanishes_while_its_digest_is_computed_is_one_error(
     assert folders(tmp_path / "home") == []
 
 
+def test_a_file_that_changes_while_it_is_packed_is_one_error(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size and its time of change are as before: neither the weights nor the digest may be kept."""
+    path = tmp_path / "model.gguf"
+    shutil.copy(tiny_gguf, path)
+    content = path.read_bytes()
+    changed = content[:-64] + bytes(byte ^ 1 for byte in content[-64:])
+
+    def built(*arguments: Any, **options: Any) -> Any:
+        graph = build_graph(*arguments, **options)
+        assert model.digest == hashlib.sha256(content).hexdigest()
+        times = path.stat()
+        with path.open("r+b") as file:
+            file.write(changed)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return graph
+
+    model = opened(path, tmp_path / "home")
+    with monkeypatch.context() as patched:
+        patched.setattr("forefront.catalog.loaders.prepared_model.build_graph", built)
+        with pytest.raises(SourceError, match=r"model\.gguf: it has changed while it was read$"):
+            model.load()
+    assert folders(tmp_path / "home") == []
+    again = opened(path, tmp_path / "home")
+    again.load()
+    assert again.digest == hashlib.sha256(changed).hexdigest()
+
+
+def test_a_digest_of_a_file_that_changes_meanwhile_is_not_kept(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, cache = tmp_path / "model.gguf", ModelCache(tmp_path / "home")
+    shutil.copy(tiny_gguf, path)
+    compute = hashlib.file_digest
+
+    def digest(file: Any, name: str) -> Any:
+        result, times = compute(file, name), path.stat()
+        path.write_bytes(bytes(times.st_size))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hashlib, "file_digest", digest)
+        cache.digest([path])
+    assert cache.digest([path]) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_two_loads_that_pack_the_same_file_at_once(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = threading.Barrier(2)
+
+    def built(*arguments: Any, **options: Any) -> Any:
+        graph = build_graph(*arguments, **options)
+        packed.wait(60)
+        return graph
+
+    monkeypatch.setattr("forefront.catalog.loaders.prepared_model.build_graph", built)
+    with ThreadPoolExecutor(2) as threads:
+        loads = [threads.submit(opened(tiny_gguf, tmp_path).load) for _ in range(2)]
+        assert [load.result()[1] for load in loads] == ["weights as stored"] * 2
+    assert len(folders(tmp_path)) == 1
+    assert opened(tiny_gguf, tmp_path).is_prepared
+
+
 def test_weights_packed_by_another_version_are_not_used(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +177,7 @@ def test_a_damaged_weight_file_is_written_anew(tiny_gguf: Path, tmp_path: Path) 
     assert opened(tiny_gguf, tmp_path).is_prepared
 
 
-@pytest.mark.parametrize("change", ["joins", "shape", "layout", "form"])
+@pytest.mark.parametrize("change", ["joins", "shape", "layout", "form", "outside", "negative", "text"])
 def test_weights_that_another_version_packed_under_the_same_name_are_packed_again(
     change: str, tiny_gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -124,6 +195,8 @@ def test_weights_that_another_version_packed_under_the_same_name_are_packed_agai
             array[2][0] -= 1
     elif change == "layout":
         entry["layout"]["group"] *= 2
+    elif change in _OFFSETS:
+        entry["arrays"][1][0] = _OFFSETS[change]
     else:
         index["matrices"] = list(index["matrices"].items())
     path.write_text(json.dumps(index))

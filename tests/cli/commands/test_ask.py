@@ -121,10 +121,26 @@ def test_the_client_commands_import_no_server() -> None:
     assert not loaded & {"openvino", "sqlalchemy", "alembic", "starlette", "uvicorn", "numpy"}
 
 
-def test_serve_imports_only_what_every_server_needs() -> None:
-    script = "import forefront.cli.apps.serve_app, sys; print(*sys.modules)"
+_OF_FEW_SERVERS = {
+    "alembic",
+    "httpx",
+    "huggingface_hub",
+    "ray",
+    "forefront.cluster",
+    "forefront.server.openapi.document",
+}
+
+
+@pytest.mark.parametrize(
+    ("application", "unneeded"),
+    [
+        ("serve_app", _OF_FEW_SERVERS),
+        ("store_app", {"alembic", "httpx", "numpy", "openvino", "starlette", "forefront.engine"}),
+    ],
+)
+def test_an_application_imports_only_what_its_commands_need(application: str, unneeded: set[str]) -> None:
+    script = f"import forefront.cli.apps.{application}, sys; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    unneeded = {"alembic", "httpx", "huggingface_hub", "ray", "forefront.cluster", "forefront.server.openapi.document"}
     assert not unneeded & set(run.stdout.split())
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.engine.model.model import ModelOptions, PagedModel
 from forefront.engine.model.step_inputs import SequenceInput
 from tests.support.models.loaded import build
@@ -31,3 +32,17 @@ def test_mapped_weights_are_not_resident_beside_their_copies(tmp_path: Path) -> 
         assert resident(cache / "weights.bin") < 64
         assert resident(file) < 256  # rows of the embeddings
         model.close()
+
+
+def test_matrices_of_sixteen_bits_take_sixteen_bits(tmp_path: Path) -> None:
+    file, cache = tmp_path / "model.gguf", tmp_path / "cache"
+    write_random_gguf(file, d_model=1024, heads=16, kv_heads=16, ffn=4096, quant="F16")
+    before = anonymous_memory()
+    model = PagedModel(build(file, cache).graph, 512, ModelOptions(contexts=1))
+    model.run([SequenceInput(0, [5] * 70, [0, 1, 2])], [0], [1.0])
+    after = anonymous_memory()
+    size = file.stat().st_size
+    assert size > 50 * 2**20
+    assert after - before < 1.5 * size  # in 32 bits, the matrices alone would take twice the size
+    assert (cache / "weights.bin").stat().st_size < size // 4  # matrices whose rows are in another order
+    model.close()

@@ -50,7 +50,10 @@ def estimate_memory(source: ModelSource, options: ModelOptions, context: int | N
 def _weight_bytes(file: ModelFile, options: ModelOptions) -> int:
     """All matrices as they are packed. Embeddings are read from the file, unless they are the output projection too."""
     rounding = Rounding(
-        not options.quantize_activations, _QUANTIZED[options.quantize_weights], options.inference_precision
+        not options.quantize_activations,
+        _QUANTIZED[options.quantize_weights],
+        options.inference_precision,
+        paged=not makes_embeddings(Settings(file.metadata)),
     )
     skipped = {"token_embd.weight"} if "output.weight" in file.tensors else set()
     return sum(_packed_bytes(tensor, rounding) for name, tensor in file.tensors.items() if name not in skipped)

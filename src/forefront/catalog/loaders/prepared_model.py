@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from forefront.catalog.file_digest import FileDigest
-from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache
+from forefront.catalog.model_cache import DIGEST_LENGTH, MAX_CONTEXT, ModelCache, file_version
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
 from forefront.chat.local.rerank_prompt import QWEN3
@@ -43,8 +43,9 @@ class PreparedModel(ABC):
         self._source, self._cache = source, cache
         self._exact, self._quantize, self._precision = exact, quantize, precision
         try:
-            self._file, paths = self._open(source.path)
-            self._digest = FileDigest(cache, paths)
+            self._file, self._paths = self._open(source.path)
+            self._versions = [file_version(path) for path in self._paths]
+            self._digest = FileDigest(cache, self._paths)
         except ModelFileError as error:
             raise SourceError(f"{source.path}: {error}") from None
         except OSError as error:
@@ -132,11 +133,22 @@ class PreparedModel(ABC):
                     self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                 )
                 embedding_facts = self._embedding_facts(settings, tokenizer)
+                self._check_unchanged()
                 return EmbeddingParts(vectors.graph, tokenizer, facts, embedding_facts), vectors.precision
             built = build_graph(
                 self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
             )
+            self._check_unchanged()
         return ModelParts(built.graph, tokenizer, facts), built.precision
+
+    def _check_unchanged(self) -> None:
+        """The files that have been packed are those of the digest. Raises `ModelFileError` and `SourceError`."""
+        with self._reading():
+            self._digest.value()
+            versions = [file_version(path) for path in self._paths]
+        if versions != self._versions:
+            self._cache.forget(self._paths)
+            raise ModelFileError("it has changed while it was read")
 
     def _embedding_facts(self, settings: Settings, tokenizer: Tokenizer) -> EmbeddingFacts:
         """Whether the model is trained for shorter vectors, and its prompt for pairs."""

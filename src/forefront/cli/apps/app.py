@@ -10,6 +10,7 @@ from forefront.cli.apps.client_app import COMMANDS
 from forefront.cli.apps.models_app import add_model_commands
 from forefront.cli.apps.store_app import add_store_commands
 from forefront.cli.commands.cluster import cluster
+from forefront.cli.commands.config_check import config
 from forefront.cli.commands.serve import serve
 from forefront.cli.commands.tune import tune
 
@@ -25,6 +26,7 @@ app.command()(tune)
 for name, command in COMMANDS.items():
     app.command(name)(command)
 add_model_commands(app)
+app.add_typer(config, name="config")
 add_store_commands(app)
 app.add_typer(cluster, name="cluster")
 

@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import typer
 
-from forefront.cli.commands.config_check import config
 from forefront.cli.commands.keys import keys
 from forefront.cli.commands.projects import projects
 from forefront.cli.commands.prune import prune
 from forefront.cli.commands.transfer import export_store, import_store
 from forefront.cli.commands.usage import usage
 
-GROUPS: dict[str, typer.Typer] = {"config": config, "keys": keys, "projects": projects}
+GROUPS: dict[str, typer.Typer] = {"keys": keys, "projects": projects}
 COMMANDS: dict[str, Callable[..., None]] = {
     "usage": usage,
     "prune": prune,

@@ -29,8 +29,7 @@ def prepare_schema(connection: sa.Connection, migrations: Path) -> None:
 
     Raises `SchemaError`: a newer schema, an older one with a live server, or an incomplete one.
     """
-    names = set(sa.inspect(connection).get_table_names())
-    current = connection.scalar(sa.select(_ALEMBIC_VERSION.c.version_num)) if _ALEMBIC_VERSION.name in names else None
+    current = current_revision(connection)
     revisions = _revisions(migrations)
     if current is not None and current not in revisions:
         raise SchemaError(f"the schema of the store ({current}) is of a newer version of forefront; install that one")
@@ -42,10 +41,16 @@ def prepare_schema(connection: sa.Connection, migrations: Path) -> None:
         _upgrade(connection, migrations)
     if current != revisions[-1]:
         log.info("migrated the store to schema %s", revisions[-1])
-        names = set(sa.inspect(connection).get_table_names())
-    if missing := set(metadata.tables).difference(names):
+    if missing := set(metadata.tables).difference(sa.inspect(connection).get_table_names()):
         reason = f"it has no table {min(missing)}, as one of an unreleased version of forefront"
         raise SchemaError(f"the schema of the store is not complete: {reason}; move it away to begin a new one")
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    """The last step that was applied. None for a new store."""
+    if not sa.inspect(connection).has_table(_ALEMBIC_VERSION.name):
+        return None
+    return connection.scalar(sa.select(_ALEMBIC_VERSION.c.version_num))
 
 
 def _revisions(migrations: Path) -> list[str]:

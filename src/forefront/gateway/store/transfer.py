@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 
 from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.database import Database
+from forefront.gateway.store.schema import current_revision
 from forefront.gateway.store.tables import (
     api_keys,
     completions,
@@ -69,7 +69,7 @@ def export_database(database: Database, path: Path, progress: RowProgress = bool
     with database.read() as connection, _replacement_of(path) as file:
         if not database.is_sqlite:
             connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        file.write(msgspec.json.encode({"forefront": _schema(connection)}) + b"\n")
+        file.write(msgspec.json.encode({"forefront": current_revision(connection)}) + b"\n")
         for name, table in _TABLES.items():
             for row in database.stream(connection, sa.select(table)):
                 file.write(msgspec.json.encode([name, dict(row)]) + b"\n")
@@ -86,7 +86,7 @@ def import_database(database: Database, path: Path, progress: RowProgress = bool
     `progress` receives the number of imported rows. Raises `OSError`, `StoreError` and `TransferError`.
     """
     with path.open("rb") as file, database.write() as connection:
-        _check_schema(file.readline(), _schema(connection))
+        _check_schema(file.readline(), current_revision(connection))
         if any(connection.execute(sa.select(table).limit(1)).first() for table in (api_keys, completions)):
             raise TransferError("this store is in use: import into a new one")
         connection.execute(sa.delete(projects))
@@ -127,10 +127,6 @@ def _insert(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) ->
         if isinstance(cause, driver.OperationalError):  # a fault of the store, such as a full disk
             raise
         raise TransferError(f"its rows of {name} do not fit") from None
-
-
-def _schema(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 @contextmanager

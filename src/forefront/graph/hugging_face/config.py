@@ -33,8 +33,9 @@ class HfConfig:
         self.is_multimodal = isinstance(text, dict)
         own = {**values, **text} if isinstance(text, dict) else values
         aliases = {key: own[name] for key, name in self.family.aliases.items() if own.get(name) is not None}
+        nulls = {key: value for key, value in self.family.nulls.items() if key in own}
         given = {key: value for key, value in {**own, **aliases}.items() if value is not None}
-        self._values = {**self.family.defaults, **given}
+        self._values = {**self.family.defaults, **nulls, **given}
         self.layers = self.integer(*_LAYERS, at_least=1)
         if self.layers > _MOST_LAYERS:
             raise ModelFileError(f"its config.json declares {self.layers} layers, more than are supported")

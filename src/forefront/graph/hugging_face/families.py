@@ -46,7 +46,15 @@ _GEMMA2: Final = HfFamily(
         "attn_logit_softcapping": "attn_logit_softcapping",
         "final_logit_softcapping": "final_logit_softcapping",
     },
-    defaults={"sliding_window": 4096, "sliding_window_pattern": 2, "query_pre_attn_scalar": 256},
+    # The checkpoints may leave these out.
+    defaults={
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+        "sliding_window": 4096,
+        "sliding_window_pattern": 2,
+        "query_pre_attn_scalar": 256,
+    },
+    nulls={"attn_logit_softcapping": 0.0, "final_logit_softcapping": 0.0},
 )
 _COHERE2: Final = HfFamily(
     "cohere2",

@@ -31,11 +31,12 @@ _EXPONENTS: Final[dict[str, Any]] = {
 @dataclass(frozen=True, slots=True)
 class Rounding:
     """`exact`: no quantised format is rounded anew for speed. `bits`: to which matrices of plain numbers are rounded, 8
-    or 4; 0 for none. `precision`: of computation, "f32" or "bf16"."""
+    or 4; 0 for none. `precision`: of computation, "f32" or "bf16". `paged`: whether the graph has paged attention."""
 
     exact: bool
     bits: int = 0
     precision: str = "f32"
+    paged: bool = True
 
 
 def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
@@ -51,9 +52,10 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
         bits = rounding.bits or (0 if rounding.exact else kind.rounded_bits)
         if bits and tensor.shape[-1] % GROUP == 0:
             return Layout(f"i{bits}", GROUP)
-        # Kernels of float32 keep 16-bit matrices as float32, and the plugin its own copy beside them: so they are
-        # expanded in the mapped file.
-        return Layout(_NUMBERS[kind.number] if rounding.precision == "bf16" else "f32")
+        # Kernels of float32 read 16-bit matrices in graphs with paged attention alone. In others the plugin would make
+        # its own float32 copy beside them: so they are expanded in the mapped file.
+        keeps = rounding.paged or rounding.precision == "bf16"
+        return Layout(_NUMBERS[kind.number] if keeps else "f32")
     quantized = kind.checked()
     if not rounding.exact and quantized.group < GROUP:
         return Layout("i8", GROUP)

@@ -91,6 +91,7 @@ class WeightFile:
     def _read_index(self) -> None:
         try:
             index = json.loads((self._directory / _INDEX).read_text())
+            self._end = index["size"]
             for name, entry in index["matrices"].items():
                 self._layouts[name] = Layout(**entry["layout"])
                 self._places[name] = [place and (place[0], place[1], tuple(place[2])) for place in entry["arrays"]]
@@ -102,6 +103,13 @@ class WeightFile:
         stored = [place and (place[1], place[2]) for place in places]
         if self._layouts.get(name) != layout or stored != _arrays(layout, rows, inputs):
             raise StaleWeightsError
+        if not all(self._contains(place) for place in places if place):
+            raise StaleWeightsError
+
+    def _contains(self, place: Place) -> bool:
+        offset, kind, shape = place
+        last = self._end - math.prod(shape) * np.dtype(kind).itemsize
+        return type(offset) is int and 0 <= offset <= last and offset % _ALIGNMENT == 0
 
     def _reserve(self, layout: Layout, rows: int, inputs: int) -> list[Place | None]:
         """Places for codes, scales and minima at the end of the file, which then reaches beyond them."""
