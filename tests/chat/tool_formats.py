@@ -34,10 +34,13 @@ TEMPLATE_TEXTS = {
     "minicpm": """<function name="f"><param name="a">1</param></function>""",
     "apertus": """<|tools_prefix|>[{"f": {}}]<|tools_suffix|>""",
     "gigachat": """<|function_call|>{"name": "f", "arguments": {}}""",
+    "gigachat3": """role_sep="<|role_sep|>\\n" {'role': 'function call', 'content': '{"name": "f", "arguments": {}}'}""",
     "longcat": """<longcat_tool_call>{"name": "f", "arguments": {}}</longcat_tool_call>""",
     "granite-20b": """<function_call> {"name": "f", "arguments": {}}""",
     "functionary": """<function=example_function_name>{"example_name": "example_value"}</function>""",
     "hunyuan3": "<tool_calls>\n<tool_call>f<tool_sep>\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>",
+    "internlm": """<|action_start|><|plugin|>\\n{"name": "f", "parameters": {}}<|action_end|>""",
+    "solar-open2": "<|tool_call:start|>f\n<|tool_arg:start|>a<|tool_arg:value|>1<|tool_arg:end|>\n<|tool_call:end|>",
     "minimax-m1": """<tool_calls>\\n{"name": <tool-name>, "arguments": <args-json-object>}\\n</tool_calls>""",
     "step3": """<｜tool_calls_begin｜>\\n<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="f">""",
     "list": """tools: [{"name": "f", "arguments": {}}]""",
@@ -57,6 +60,7 @@ TYPED = (
     "minicpm",
     "hunyuan3",
     "step3",
+    "solar-open2",
     "deepseek-v3.2",
     "deepseek-v4",
     "pythonic",
@@ -86,6 +90,12 @@ def markers(form: ToolFormat) -> list[str]:
     names += extra.get(type(form).__name__, [])
     if type(form).__name__ == "TaggedFormat" and "<arg_key>" in str(form):
         names += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>"]
+    if "<|tool_arg:end|>" in str(form):
+        names += ["<|tool_arg:start|>", "<|tool_arg:value|>", "<|tool_arg:end|>", "<|tool_call:end|>"]
+    if "<|role_sep|>" in str(form):
+        names = ["<|role_sep|>"]
+    if "<|plugin|>" in str(form):
+        names = ["<|action_start|>", "<|plugin|>", "<|action_end|>"]
     usual: list[str] = [
         name for name in names if name[:1] in ("<", "[") and name.endswith((">", "]")) and len(name) > 3
     ]

@@ -250,6 +250,14 @@ def test_text_that_is_no_python_call_stays_content(text: str) -> None:
         ("gemma4", "<|tool_call>call:get_weather{days:two}<tool_call|>", [("get_weather", {"days": "two"})]),
         ("deepseek-v3.1", "<｜tool▁call▁begin｜>none<｜tool▁sep｜>{}<｜tool▁call▁end｜>", [("none", {})]),
         ("cohere", '<|START_ACTION|>[\n {"tool_name": "none", "parameters": {}}\n]<|END_ACTION|>', [("none", {})]),
+        ("internlm", '<|action_start|><|plugin|>{"name": "none", "arguments": {}}<|action_end|>\n', [("none", {})]),
+        (
+            "solar-open2",
+            "<|tool_call:start|>none<|tool_call:end|>\n"
+            "<|tool_call:start|>get_weather\n<|tool_arg:start|>city<|tool_arg:value|>a <b>\n<|tool_arg:end|>"
+            "<|tool_arg:start|>days<|tool_arg:value|>2<|tool_arg:end|>\n<|tool_call:end|>",
+            [("none", {}), ("get_weather", {"city": "a <b>\n", "days": 2})],
+        ),
         ("glm", "<tool_call>none</tool_call>", [("none", {})]),
         ("mistral-named", '[TOOL_CALLS] [{"name": "none", "arguments": {}}]', [("none", {})]),
     ],

@@ -44,6 +44,7 @@ _KNOWN: Final = (
     ReasoningFormat(("<thought>",), ("</thought>",)),
     ReasoningFormat(("<|START_THINKING|>",), ("<|END_THINKING|>",), ("<|START_RESPONSE|>", "<|END_RESPONSE|>")),
     ReasoningFormat(("<seed:think>",), ("</seed:think>",)),
+    ReasoningFormat(("<|think:start|>",), ("<|think:end|>",)),
     ReasoningFormat(("<|inner_prefix|>",), ("<|inner_suffix|>",)),
     ReasoningFormat(("<|channel>thought\n",), ("<channel|>",)),
     # Apriel 1.5 and 1.6.

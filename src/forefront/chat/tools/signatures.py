@@ -148,12 +148,28 @@ SIGNATURES: Final = (
     Signature(
         ("<|function_call|>",), HermesFormat(openings=("<|function_call|>",), closings=(), gap="")
     ),  # GigaChat 3.1
+    Signature(  # GigaChat 3: the call is a message of its own
+        ("function call", "<|role_sep|>"),
+        HermesFormat(openings=("function call<|role_sep|>",), closings=(), gap="", before="\n"),
+        ("<|role_sep|>",),
+    ),
     Signature(  # LongCat
         ("<longcat_tool_call>",),
         HermesFormat(openings=("<longcat_tool_call>",), closings=("</longcat_tool_call>",)),
     ),
     Signature(  # Granite 20B FC
         ("<function_call>", "arguments"), HermesFormat(openings=("<function_call>",), closings=(), gap=" ")
+    ),
+    Signature(  # InternLM 2.5
+        ("<|action_start|>", "<|plugin|>"),
+        HermesFormat(
+            openings=("<|action_start|><|plugin|>",),
+            closings=("<|action_end|>",),
+            gap="",
+            before="\n",
+            keys=("name", "parameters"),
+        ),
+        ("<|action_start|>", "<|plugin|>"),
     ),
     Signature(  # MiniMax M1
         ("<tool_calls>", "<args-json-object>"),
@@ -189,6 +205,19 @@ SIGNATURES: Final = (
             together=True,
         ),
         ("<tool_sep>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    ),
+    Signature(  # Solar Open 2
+        ("<|tool_call:start|>", "<|tool_arg:start|>"),
+        TaggedFormat(
+            openings=("<|tool_call:start|>",),
+            call="",
+            named="\n",
+            key="<|tool_arg:start|>",
+            keyed="<|tool_arg:value|>",
+            valued="<|tool_arg:end|>",
+            end="<|tool_call:end|>",
+        ),
+        ("<|tool_arg:start|>", "<|tool_arg:value|>", "<|tool_arg:end|>", "<|tool_call:end|>"),
     ),
     Signature(  # GLM 4.5
         ("<tool_call>", "<arg_key>"),

@@ -1,12 +1,12 @@
 """Each call a JSON object between tags: `<tool_call>⏎{"name": …, "arguments": {…}}⏎</tool_call>`.
 
 Hermes, Qwen 2.5 and 3, SmolLM3, Granite 4, EXAONE 4; with other tags, and without line breaks, others too (GigaChat 3).
-MiniMax M1 writes all calls of an answer between one pair of tags.
+InternLM 2.5 breaks the line before the object alone. MiniMax M1 writes all calls of an answer between one pair of tags.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
@@ -17,11 +17,14 @@ from forefront.wire.completions.tools import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HermesFormat(ToolFormat):
-    """`gap` is the text around an object. `together`: several calls share the tags."""
+    """`gap` is the text around an object, `before` further text in front of it; `keys` name the name and the arguments.
+    `together`: several calls share the tags."""
 
     openings: tuple[str, ...] = ("<tool_call>",)
     closings: tuple[str, ...] = ("</tool_call>",)
     gap: str = "\n"
+    before: str = ""
+    keys: tuple[str, str] = ("name", "arguments")
     together: bool = False
     more: ClassVar[str] = "{"
 
@@ -32,16 +35,19 @@ class HermesFormat(ToolFormat):
     def write(self, calls: Sequence[PastCall]) -> str:
         """See `ToolFormat.write`."""
         if self.together:
-            made = "".join(self.gap + json_call(name, arguments) for name, arguments in calls)
+            made = "".join(self.gap + self._object(*call) for call in calls)
             return f"{self.openings[0]}{made}{self.gap}{''.join(self.closings)}"
         return self.gap.join(
-            f"{self.openings[0]}{self.gap}{json_call(name, arguments)}{self.gap}{''.join(self.closings)}"
-            for name, arguments in calls
+            f"{self.openings[0]}{self.gap}{self._object(*call)}{self.gap}{''.join(self.closings)}" for call in calls
         )
+
+    def _object(self, name: str, arguments: Mapping[str, Any]) -> str:
+        return self.before + json_call(name, arguments, self.keys)
 
     def rule(self, tool: Tool, rules: Rules) -> str:
         """See `ToolFormat.rule`."""
-        return json_rule(tool)
+        before = f"{literal(self.before)} " if self.before else ""
+        return before + json_rule(tool, self.keys)
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""

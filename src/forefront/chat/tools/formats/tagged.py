@@ -2,7 +2,7 @@
 
     <tool_call>⏎<function=NAME>⏎<parameter=KEY>⏎VALUE⏎</parameter>⏎</function>⏎</tool_call>
 
-Qwen3-Coder and Seed-OSS; with other tags GLM 4.5, MiniMax M2, MiniCPM 5, Hunyuan 3 and DeepSeek V3.2.
+Qwen3-Coder and Seed-OSS; with other tags GLM 4.5, MiniMax M2, MiniCPM 5, Hunyuan 3, Solar Open 2 and DeepSeek V3.2.
 """
 
 from collections.abc import Mapping, Sequence
