@@ -81,6 +81,8 @@ def test_the_format_is_found_from_the_template_or_the_vocabulary() -> None:
     mistral = find_reasoning_format("", {"[THINK]": 34, "[/THINK]": 35})
     assert mistral == ReasoningFormat(("[THINK]",), ("[/THINK]",), control={"[THINK]": 34, "[/THINK]": 35})
     assert mistral.marker_bytes == {34: b"[THINK]", 35: b"[/THINK]"}
+    minimax = "<minimax:tool_call> <think>\\n </think> '\\n<response>' ~ result ~ '</response>'"
+    assert find_reasoning_format(minimax, {}) == THINK
     solar = find_reasoning_format("<|im:start|>assistant<|think:start|>", {"<|think:end|>": 36})
     assert solar == ReasoningFormat(("<|think:start|>",), ("<|think:end|>",), control={"<|think:end|>": 36})
     assert find_reasoning_format("{{ messages }}", {"[INST]": 3}) is None

@@ -258,6 +258,12 @@ def test_text_that_is_no_python_call_stays_content(text: str) -> None:
             "<|tool_arg:start|>days<|tool_arg:value|>2<|tool_arg:end|>\n<|tool_call:end|>",
             [("none", {}), ("get_weather", {"city": "a <b>\n", "days": 2})],
         ),
+        (
+            "dots3",
+            '<dots_function_call><invoke name="none"></invoke><invoke name="get_weather">'
+            '<parameter name="days">3</parameter></invoke></dots_function_call>',
+            [("none", {}), ("get_weather", {"days": 3})],
+        ),
         ("glm", "<tool_call>none</tool_call>", [("none", {})]),
         ("mistral-named", '[TOOL_CALLS] [{"name": "none", "arguments": {}}]', [("none", {})]),
     ],

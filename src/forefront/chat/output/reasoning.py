@@ -36,6 +36,8 @@ _PHRASES: Final = ReasoningFormat(
     ("Here is my thought process:", "Here's my thought process:"), ("Here is my response:", "Here's my response:")
 )
 _APRIEL: Final = ("Here are my reasoning steps:",)
+# MiniMax M2 has results of tools, and not its answers, between `<response>` and `</response>`.
+_WITHOUT_ANSWER: Final = "<minimax:tool_call>"
 _KNOWN: Final = (
     ReasoningFormat(("<think>",), ("</think>",), ("<response>", "</response>")),
     ReasoningFormat(("<think>",), ("</think>",), ("<answer>", "</answer>")),
@@ -57,7 +59,9 @@ _KNOWN: Final = (
 def find_reasoning_format(template: str, control: Mapping[str, int]) -> ReasoningFormat | None:
     """The format that the chat template's source speaks; `control` are the tokenizer's control tokens (text → id)."""
     for form in _KNOWN:
-        if form.answer is not None and not all(marker in template for marker in form.answer):
+        if form.answer is not None and (
+            _WITHOUT_ANSWER in template or not all(marker in template for marker in form.answer)
+        ):
             continue
         if any(_named(marker, template) for marker in (*form.openings, *form.closings)) or (
             form.answer is None and {form.openings[0], form.closings[0]} <= set(control)

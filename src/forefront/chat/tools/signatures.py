@@ -57,6 +57,20 @@ def _dsml(block: str) -> TaggedFormat:
     )
 
 
+def _invocations(block: str) -> TaggedFormat:
+    return TaggedFormat(
+        openings=(f"<{block}>", '<invoke name="'),
+        closings=(f"</{block}>",),
+        call='<invoke name="',
+        named='">',
+        key='<parameter name="',
+        keyed='">',
+        valued="</parameter>",
+        end="</invoke>",
+        together=True,
+    )
+
+
 # The first that fits counts.
 SIGNATURES: Final = (
     Signature(  # Cohere
@@ -113,20 +127,8 @@ SIGNATURES: Final = (
     Signature(  # Seed-OSS
         ("<seed:tool_call>", "<function=", "<parameter="), _function_tags("<seed:tool_call>", "</seed:tool_call>", "")
     ),
-    Signature(  # MiniMax M2
-        ("<minimax:tool_call>",),
-        TaggedFormat(
-            openings=("<minimax:tool_call>", '<invoke name="'),
-            closings=("</minimax:tool_call>",),
-            call='<invoke name="',
-            named='">',
-            key='<parameter name="',
-            keyed='">',
-            valued="</parameter>",
-            end="</invoke>",
-            together=True,
-        ),
-    ),
+    Signature(("<minimax:tool_call>",), _invocations("minimax:tool_call")),  # MiniMax M2
+    Signature(("<dots_function_call>",), _invocations("dots_function_call")),  # dots 3
     Signature(  # MiniCPM 5
         ('<function name="', '<param name="'),
         TaggedFormat(
