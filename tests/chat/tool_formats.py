@@ -35,7 +35,7 @@ TEMPLATE_TEXTS = {
     "minicpm": """<function name="f"><param name="a">1</param></function>""",
     "apertus": """<|tools_prefix|>[{"f": {}}]<|tools_suffix|>""",
     "gigachat": """<|function_call|>{"name": "f", "arguments": {}}""",
-    "gigachat3": """role_sep="<|role_sep|>\\n" {'role': 'function call', 'content': '{"name": "f", "arguments": {}}'}""",
+    "gigachat3": """"<|role_sep|>\\n" {'role': 'function call', 'content': '{"name": "f", "arguments": {}}'}""",
     "longcat": """<longcat_tool_call>{"name": "f", "arguments": {}}</longcat_tool_call>""",
     "granite-20b": """<function_call> {"name": "f", "arguments": {}}""",
     "functionary": """<function=example_function_name>{"example_name": "example_value"}</function>""",
