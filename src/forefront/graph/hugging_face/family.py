@@ -43,7 +43,7 @@ class HfFamily:
     values than usual. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors may begin
     with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of positions has
     rows before that of the first position. `grouped`: the joined matrix of attention has for each head of keys the rows
-    of its queries, the key's and the value's in turn. `nulls`: what a setting of null means, where that is not its default.
+    of its queries, the key's and the value's in turn. `nulls`: what null means, for settings whose default it is not.
     """
 
     architecture: str
