@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from forefront.engine.model.model import ModelOptions, PagedModel
+from forefront.engine.model.model import ModelOptions, PagedModel, effective_options
 from forefront.engine.model.step_inputs import SequenceInput
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.errors import ModelFileError
@@ -101,6 +101,7 @@ def test_a_cache_that_a_graph_reads_has_no_codes(kv_precision: str, tmp_path: Pa
     graph = build(path, tmp_path / "cache").graph
     wanted = whole(PagedModel(graph, CONTEXT, EXACT))
     options = replace(EXACT, kv_precision=kv_precision)
+    assert effective_options(graph, options).kv_precision == "f16"  # as the receipt names it
     assert np.abs(whole(PagedModel(build(path, tmp_path / "cache").graph, CONTEXT, options)) - wanted).max() < 0.05
 
 

@@ -109,6 +109,7 @@ MALFORMED = {
     "bound": {"type": "integer", "minimum": "zero"},
     "alternatives": {"anyOf": {"type": "string"}},
     "reference": {"$ref": "#/$defs/nowhere"},
+    "negation": {"type": "string", "not": "red"},
 }
 
 
@@ -134,6 +135,30 @@ def test_a_keyword_that_is_null_is_no_keyword(server: RunningServer) -> None:
     schema = unused | {"type": "object", "properties": {"size": unused | {"type": "integer"}}, "required": ["size"]}
     made = choice(server, "tiny", response_format=schema_format(schema))
     assert isinstance(json.loads(made["message"]["content"])["size"], int)
+
+
+REFERENCES = {
+    "escapes": {"$ref": "#/definitions/Box%3Cstring%3E", "definitions": {"Box<string>": {"const": "full"}}},
+    "recursion with null": {
+        "type": "object",
+        "properties": {"inner": {"anyOf": [{"$ref": "#", "type": None}, {"type": "null"}]}},
+        "required": ["inner"],
+    },
+    # A reference within an inner schema is relative to that one, which is not enforced.
+    "inner schema": {
+        "type": "object",
+        "properties": {"box": {"$id": "box", "$ref": "#/$defs/full", "$defs": {"full": {"const": "full"}}}},
+    },
+}
+
+
+@pytest.mark.parametrize("schema", REFERENCES.values(), ids=REFERENCES)
+def test_references_of_generated_schemas(server: RunningServer, schema: Any) -> None:
+    loose = {"type": "json_schema", "json_schema": {"name": "box", "schema": schema}}
+    made = choice(server, "tiny", response_format=loose, seed=3)
+    if made["finish_reason"] == "stop":
+        value = json.loads(made["message"]["content"])
+        assert value == "full" or isinstance(value, dict)
 
 
 def test_a_regular_expression(server: RunningServer) -> None:

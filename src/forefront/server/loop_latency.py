@@ -41,9 +41,10 @@ class _Attributes(ctypes.Structure):
 
 def shorten_slice(seconds: float = SLICE) -> None:
     """Give the calling thread a slice of `seconds`, but not the threads and processes that it starts. Does nothing
-    where the system knows no slices, or for a thread whose policy of scheduling is not the usual one."""
+    where the system knows no slices, for a thread whose policy of scheduling is not the usual one, and for one with a
+    raised priority, which those that it starts would lose."""
     attributes = _read(0)
-    if attributes is None or attributes.policy != os.SCHED_OTHER:
+    if attributes is None or not attributes.runtime or attributes.policy != os.SCHED_OTHER or attributes.nice < 0:
         return
     attributes.runtime, attributes.flags = round(seconds * 1e9), _RESET_ON_FORK
     if _call(0, 0, ctypes.byref(attributes), 0):

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pytest
 import xllamacpp
 
+from forefront.engine.embedding.embedding_graph import InputEmbedding
 from forefront.engine.embedding.embedding_model import EmbeddingInput, EmbeddingModel
 from forefront.engine.model.model import ModelOptions
 from forefront.graph.build import build_embedding_graph
@@ -32,6 +34,18 @@ def load(path: Path, cache: Path, *, exact: bool = True) -> EmbeddingModel:
     cache.mkdir()
     graph = build_embedding_graph(GgufFile(path), cache, exact=exact).graph
     return EmbeddingModel(graph, 512, ModelOptions(threads=1, quantize_activations=not exact))
+
+
+def test_padding_behind_the_last_position_has_no_effect(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_encoder(path, ENCODERS["bert, mean"])
+    model, entry = load(path, tmp_path / "cache"), EmbeddingInput(sequences()[2])
+    wanted = model.run([entry])
+    assert isinstance(model._embed, InputEmbedding)
+    assert model._embed.positions is not None
+    # A model with as many positions as the text has tokens.
+    model._embed = replace(model._embed, positions=model._embed.positions[: len(entry.tokens)])
+    assert np.array_equal(model.run([entry]), wanted)
 
 
 def llama_cpp(path: Path, family: EncoderFamily) -> npt.NDArray[np.float32]:

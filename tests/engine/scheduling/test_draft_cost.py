@@ -69,6 +69,13 @@ def test_tokens_of_a_long_draft_read_the_context_together() -> None:
     assert worthwhile_lengths([short, long], [1.0, 1.0], costs) == [0, 40]
 
 
+def test_a_long_draft_that_is_cut_to_a_few_tokens_must_pay_for_their_readings() -> None:
+    unlikely = Draft([1] * 48, 0.9, 0.5)
+    costs = [0.01 * n for n in range(50)]
+    assert worthwhile_lengths([unlikely], [0.5], costs) == [0]
+    assert worthwhile_lengths([unlikely], [0.05], costs) != [0]
+
+
 def test_costs_that_prevented_drafts_are_forgotten() -> None:
     usual = DraftCost().prices(StepSize(4, 400), 16).tokens
     cost = DraftCost()

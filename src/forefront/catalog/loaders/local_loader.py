@@ -41,6 +41,7 @@ from forefront.chat.local.loading import (
     load_engine,
 )
 from forefront.chat.local.local_backend import LocalBackend
+from forefront.engine.model.model import effective_options
 from forefront.engine.model.openvino_import import plain_reason
 from forefront.tokenizer.tokenizer import Tokenizer
 
@@ -269,6 +270,8 @@ def load_parts(
     preparing = f"Preparing {source.name} for this machine (once)"
     with nullcontext() if model.is_prepared else progress.step(preparing):
         parts, weights = model.load()
+    if isinstance(parts, ModelParts):
+        options = effective_options(parts.graph, options)
     return LoadedParts(parts, model.digest, weights, options)
 
 

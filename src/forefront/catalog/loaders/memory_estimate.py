@@ -83,7 +83,7 @@ def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int
     channels = sum(key_heads) * (keys + values)
     if settings.architecture == "lfm2":
         channels += key_heads.count(0) * convolution_channels(settings.integer("embedding_length"))
-    per_token = channels * _KV_BYTES[options.kv_precision]
+    per_token = channels * max(_KV_BYTES[options.kv_precision], 2 if settings.architecture == "gemma2" else 1)
     return min(options.kv_cache_bytes, options.contexts * context * per_token)
 
 

@@ -2,8 +2,8 @@
 
 Attention of several new tokens of one sequence first copies the keys and values of the whole context into another
 layout, which takes as long as five or six tokens need to read it one by one. A few tokens are therefore computed as
-sequences of one token each, in the same blocks: the operation writes all new keys and values before it reads any. The
-results of drafts are those of single steps then, to the last bit.
+sequences of one token each, in the same blocks: the operation writes all new keys and values before it reads any. Their
+attention is that of single steps then, to the last bit.
 """
 
 from collections import abc

@@ -56,11 +56,13 @@ class PagedModel:
         self._embed: Embed | None = graph.embed
         self._constants = graph.constants
         core, device = ov.Core(), find_device(options.device)
-        if graph.reads_cache:
-            options = _with_plain_cache(options, device)
+        if graph.reads_cache and is_gpu(device):
+            raise DeviceError(f"its attention has a soft cap, which {device} does not support; use the CPU")
+        options = effective_options(graph, options)
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
-        # Keys in u8 are rounded for several tokens of a block together.
-        self._apart = not is_gpu(device) and options.kv_precision != "u8"
+        # Keys in u8 are rounded for several tokens of a block together, and a graph that reads the cache copies the
+        # context for each sequence.
+        self._apart = not is_gpu(device) and options.kv_precision != "u8" and not graph.reads_cache
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -108,11 +110,10 @@ class PagedModel:
         self._inputs = StepInputs(self._request, self._ports, self.block_size, self.block_count)
 
 
-def _with_plain_cache(options: ModelOptions, device: str) -> ModelOptions:
-    """For a graph that reads the KV cache by itself. Raises `DeviceError`."""
-    if is_gpu(device):
-        raise DeviceError(f"its attention has a soft cap, which {device} does not support; use the CPU")
-    return replace(options, kv_precision="f16") if options.kv_precision == "u8" else options
+def effective_options(graph: PagedGraph, options: ModelOptions) -> ModelOptions:
+    """The options that a model of this graph follows: one that reads the KV cache by itself has none in u8."""
+    plain = graph.reads_cache and options.kv_precision == "u8"
+    return replace(options, kv_precision="f16") if plain else options
 
 
 def compile_properties(options: ModelOptions, device: str) -> dict[str, str | int]:

@@ -102,7 +102,16 @@ def worthwhile_lengths(
     lengths = [0] * len(drafts)
     for _, place in gains[:count]:
         lengths[place] += 1
-    return lengths
+    # A draft that became shorter reads its context more often for each token.
+    return [
+        length if _expected(draft, length) > context * draft_reads(length) else 0
+        for draft, context, length in zip(drafts, contexts, lengths, strict=True)
+    ]
+
+
+def _expected(draft: Draft, length: int) -> float:
+    """How many of the first `length` tokens a step is expected to accept."""
+    return sum(draft.start * draft.probability**n for n in range(length))
 
 
 def _shortened(request: DraftRequest, draft: Draft) -> Draft:

@@ -49,7 +49,7 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
     if kind.number is not None:
         if kind.number not in _NUMBERS:
             raise ModelFileError(f"it has matrices in the format {kind.name}, which is not supported")
-        bits = rounding.bits or (0 if rounding.exact else kind.rounded_bits)
+        bits = (0 if rounding.exact else kind.rounded_bits) if kind.rounded_bits else rounding.bits
         if bits and tensor.shape[-1] % GROUP == 0:
             return Layout(f"i{bits}", GROUP)
         # Kernels of float32 read 16-bit matrices in graphs with paged attention alone. In others the plugin would make

@@ -12,7 +12,7 @@ _ENTRIES: Final = 500
 
 
 class InPieces:
-    """An object whose lists and dicts are pickled in pieces, those of its attributes themselves."""
+    """An object with attributes that are lists or dicts, which are pickled in pieces."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: _divided(value) for name, value in self.__dict__.items()}

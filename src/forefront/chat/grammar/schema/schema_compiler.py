@@ -153,6 +153,9 @@ class SchemaCompiler:
                 raise NoValueError
             if negation is False:
                 continue
+            if not isinstance(negation, Mapping):
+                self.report.malformed(path, "not", "it is neither an object nor a boolean")
+                continue
             keys = {key for key in negation if key in KEYWORDS or key in ("anyOf", "oneOf", "allOf", "$ref")}
             if keys == {"type"}:
                 names = negation["type"] if isinstance(negation["type"], list) else [negation["type"]]

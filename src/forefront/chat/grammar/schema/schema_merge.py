@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any, Final
+from urllib.parse import unquote
 
 from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.wire.completions.tools import TEXT_GRAMMAR
@@ -103,7 +104,7 @@ class SchemaMerger:
         found: Any = self._root
         if reference.startswith("#/"):
             for step in reference[2:].split("/"):
-                key = step.replace("~1", "/").replace("~0", "~").replace("%25", "%").replace("%22", '"')
+                key = unquote(step).replace("~1", "/").replace("~0", "~")
                 if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
                     found = found[int(key)]
                 elif isinstance(found, Mapping) and key in found:
@@ -118,10 +119,20 @@ class SchemaMerger:
                 return True
             found = targets[0] if targets else None
         if found is None:
-            lacks = self._report.malformed if reference.startswith("#") else self._report.leave_out
+            is_own = reference.startswith("#") and not self._has_inner_schemas()
+            lacks = self._report.malformed if is_own else self._report.leave_out
             lacks(path, "$ref", "it has no target in the schema")
             return True
         return found
+
+    def _has_inner_schemas(self) -> bool:
+        """Whether a part has an `$id` of its own, to which references within it are relative."""
+        return any(
+            part is not self._root
+            for name, parts in self._anchored().items()
+            if not name.startswith("#")
+            for part in parts
+        )
 
     def _anchored(self) -> dict[str, list[Any]]:
         """Parts of the schema by `$id` and by `#` with `$anchor`."""
@@ -152,7 +163,11 @@ def is_reference_alone(schema: Any) -> bool:
     """Whether a schema is a reference and nothing else but annotations."""
     if not isinstance(schema, Mapping) or reference_of(schema) is None:
         return False
-    return not any(key in KEYWORDS or key in ("allOf", "anyOf", "oneOf") for key in schema)
+    return not any(
+        key in KEYWORDS or key in ("allOf", "anyOf", "oneOf")
+        for key, value in schema.items()
+        if value is not None or key == "const"  # see `flat`
+    )
 
 
 def merged(first: Flat, second: Flat) -> Flat:

@@ -41,7 +41,7 @@ _PARTS: Final = frozenset(
 # Scales of activations and of the KV cache, which are computed with more bits here.
 _UNUSED: Final = (
     *("input_scale", "input_zero_point", "output_scale", "output_zero_point", "k_scale", "v_scale", "q_scale"),
-    *("input_scale_ub", "activation_scale"),
+    *("kv_scale", "input_scale_ub", "activation_scale"),
 )
 
 
@@ -247,7 +247,7 @@ def _model_optimizer(config: Mapping[str, Any], name: str, parts: Mapping[str, T
 
 
 def _check_compressed(config: Mapping[str, Any]) -> None:
-    """Raises `ModelFileError` for formats of compressed-tensors other than integers."""
+    """Raises `ModelFileError` for formats of compressed-tensors that are not read."""
     groups = config.get("config_groups")
     formats = [config.get("format"), *(group.get("format") for group in _objects(groups))]
     for found in formats:

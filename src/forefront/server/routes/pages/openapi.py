@@ -15,7 +15,8 @@ def documentation_routes() -> list[Route]:
 
     async def openapi(_request: Request) -> Response:
         nonlocal made
-        made = made or asyncio.create_task(asyncio.to_thread(_build))
+        if made is None or (made.done() and (made.cancelled() or made.exception())):
+            made = asyncio.create_task(asyncio.to_thread(_build))
         return ChunkedResponse(await asyncio.shield(made), media_type="application/json")
 
     return [Route("/openapi.json", openapi, methods=["GET"])]
