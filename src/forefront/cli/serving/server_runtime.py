@@ -37,7 +37,6 @@ from forefront.observability.tracing import Tracer
 from forefront.server.app import Services, build_app
 from forefront.server.http.body_memory import BodyMemory
 from forefront.server.idempotency.shared_runs import SharedRuns
-from forefront.server.loop_latency import shorten_slice
 from forefront.server.metrics.families import MetricSources
 from forefront.server.middleware.trace_context import TraceContextMiddleware
 from forefront.server.responses.expiry import delete_expired_contents
@@ -75,7 +74,6 @@ def run_server(
     metrics, if they have their own. `on_cluster`: the queue's size follows that of a cluster. Raises `StoreError`."""
     tune_interpreter()
     tune_allocator()
-    shorten_slice()
     raise_file_limit(settings.server.connections)
 
     async def run() -> None:
