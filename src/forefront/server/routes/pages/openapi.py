@@ -23,7 +23,7 @@ def documentation_routes() -> list[Route]:
 
 
 def _build() -> bytes:
-    # Imported here because most servers are never asked for the document, which takes long to import and to make.
+    # Imported here because most servers get no request for the document, which takes long to import and to make.
     from forefront.server.openapi.document import build_document
 
     return build_document()
