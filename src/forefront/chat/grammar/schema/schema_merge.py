@@ -65,8 +65,7 @@ class SchemaMerger:
             return {GROUPS: []}
         if depth > _MAX_DEPTH:
             raise NoValueError
-        # Programs that write every field of a schema's class write null for the keywords that they do not use.
-        schema = {key: value for key, value in schema.items() if value is not None or key == "const"}
+        schema = _without_nulls(schema)
         found: Flat = {key: value for key, value in schema.items() if key in KEYWORDS}
         if self._report.relaxed:
             for key in [key for key in found if key in _OF_LEAVES]:
@@ -163,11 +162,12 @@ def is_reference_alone(schema: Any) -> bool:
     """Whether a schema is a reference and nothing else but annotations."""
     if not isinstance(schema, Mapping) or reference_of(schema) is None:
         return False
-    return not any(
-        key in KEYWORDS or key in ("allOf", "anyOf", "oneOf")
-        for key, value in schema.items()
-        if value is not None or key == "const"  # see `flat`
-    )
+    return not any(key in KEYWORDS or key in ("allOf", "anyOf", "oneOf") for key in _without_nulls(schema))
+
+
+def _without_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Programs that write every field of a schema's class write null for the keywords that they do not use."""
+    return {key: value for key, value in schema.items() if value is not None or key == "const"}
 
 
 def merged(first: Flat, second: Flat) -> Flat:
