@@ -33,13 +33,14 @@ def test_the_built_in_model_is_served_without_others() -> None:
 
 def test_a_table_overrides_the_options_of_the_command() -> None:
     changed = msgspec.structs.replace(
-        MINI, threads=3, kv_cache_gib=0.5, inter_token_seconds=0.05, chat_template="plain"
+        MINI, threads=3, kv_cache_gib=0.5, inter_token_seconds=0.05, first_token_seconds=3, chat_template="plain"
     )
     tables = {"a": changed, "b": MINI}
     command = ModelOptions(threads=1, inference_precision="bf16")
     a, b = list_models([], tables, command, "command's template")
     assert (a.options.threads, a.options.kv_cache_bytes, a.options.inference_precision) == (3, 2**29, "bf16")
     assert a.options.inter_token_latency == 0.05
+    assert a.options.first_token_latency == 3
     assert b.options == command
     assert a.chat_template is not None
     assert "messages" in a.chat_template

@@ -8,6 +8,7 @@ from forefront.engine.kv_blocks.block_pool import BlockPool
 from forefront.engine.scheduling.scheduled_chunk import ScheduledChunk
 from forefront.engine.scheduling.scheduler import Scheduler, SchedulerLimits
 from forefront.engine.scheduling.sequence import Sequence
+from forefront.engine.scheduling.step_cost import StepSize
 from forefront.fairness.tenant import Tenant
 from tests.engine.drafts import SimpleDrafter
 from tests.engine.helpers import make_sequence
@@ -90,6 +91,19 @@ def test_sequences_share_the_budget_of_drafts(budget: int, drafts: list[int]) ->
         scheduler.add(make_sequence(10, max_tokens=500, first=1000 * n))
     run(scheduler)
     assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == drafts
+
+
+def test_late_prompts_come_before_drafts() -> None:
+    scheduler = make_scheduler(400, Greedy(12), SchedulerLimits(first_token_latency=1))
+    scheduler.add(make_sequence(10, max_tokens=500))
+    run(scheduler)
+    scheduler.step_budget.record(StepSize(1, 10), 0.02)
+    scheduler.add(prompt := make_sequence(4000, max_tokens=2, first=1000))
+    assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == [12, 0]
+    scheduler.step_budget.record(StepSize(1, 10, 64, 640), 1.1)
+    chunks = run(scheduler, confirmed=0)
+    assert [len(chunk.draft) for chunk in chunks] == [0, 0]
+    assert prompt.num_computed_tokens < len(prompt.tokens)
 
 
 def test_a_draft_ends_one_token_before_the_output_and_before_a_stop_token() -> None:

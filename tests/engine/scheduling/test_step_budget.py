@@ -3,6 +3,7 @@
 import math
 import random
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 from forefront.fairness.tenant import Tenant
 from tests.engine.scheduling.machine import A, B, fresh
-from tests.engine.scheduling.timed_machine import PROCESSORS, Processor, TimedMachine
+from tests.engine.scheduling.timed_machine import PROCESSORS, SLOW_CORES, Processor, TimedMachine
 
 
 def quantile(values: list[float], part: float) -> float:
@@ -20,6 +21,12 @@ def quantile(values: list[float], part: float) -> float:
 
 def beside_decodes(machine: TimedMachine, since: int = 0) -> list[tuple[StepSize, float]]:
     return [(size, seconds) for size, seconds in machine.sizes[since:] if size.decodes and size.tokens]
+
+
+def part_of_prompts(machine: TimedMachine) -> float:
+    """The part of prompts in the time of steps that have decodes too."""
+    steps = beside_decodes(machine, since=50)
+    return sum(size.tokens * machine.processor.token for size, _ in steps) / sum(seconds for _, seconds in steps)
 
 
 def flood(machine: TimedMachine, seconds: float, streams: int = 8) -> None:
@@ -50,7 +57,8 @@ def test_steps_with_decodes_meet_the_target_and_prompts_get_the_rest(name: str) 
 
 
 def test_the_budget_follows_the_speed_of_the_machine() -> None:
-    machine = TimedMachine(PROCESSORS["two cores"], SchedulerLimits(max_running=16))
+    # On a slower machine late prompts would take steps beyond the target.
+    machine = TimedMachine(PROCESSORS["two cores"], SchedulerLimits(max_running=16, first_token_latency=3600))
     flood(machine, 5)
     usual = statistics.median(size.tokens for size, _ in beside_decodes(machine)[-40:])
     machine.slower, begin = 1.5, len(machine.sizes)
@@ -65,11 +73,47 @@ def test_the_budget_follows_the_speed_of_the_machine() -> None:
 
 def test_prompts_progress_beside_decodes_that_exceed_the_target_alone() -> None:
     processor = Processor(constant=0.1, decode=10e-3)
-    machine = TimedMachine(processor, SchedulerLimits(max_running=16))
+    machine = TimedMachine(processor, SchedulerLimits(max_running=16, first_token_latency=3600))
     flood(machine, 60)
-    steps = beside_decodes(machine, since=50)
-    prompts = sum(size.tokens * processor.token for size, _ in steps)
-    assert 0.2 < prompts / sum(seconds for _, seconds in steps) < 0.45
+    assert 0.2 < part_of_prompts(machine) < 0.45
+
+
+def test_late_prompts_get_most_of_a_step_where_the_decodes_are_slow() -> None:
+    """Prompts of 2,000 tokens are late, so their steps may exceed the target, by the time of the decodes at most."""
+    machine = TimedMachine(replace(SLOW_CORES, outliers=0), SchedulerLimits(max_running=16))
+    flood(machine, 60)
+    assert 0.5 < part_of_prompts(machine) < 0.65
+
+
+def test_a_burst_on_a_slow_machine_ends_sooner_if_late_prompts_may_exceed_the_target() -> None:
+    def burst(patience: float) -> tuple[float, float]:
+        machine = TimedMachine(SLOW_CORES, SchedulerLimits(first_token_latency=patience))
+        streams = machine.add(fresh(270, A, 96) for _ in range(32))
+        machine.timed_until(lambda: machine.idle)
+        return machine.now, statistics.median(machine.token_times[stream][0] for stream in streams)
+
+    (seconds, first), (strict_seconds, strict_first) = burst(1.0), burst(3600)
+    assert seconds < 0.9 * strict_seconds
+    assert first < 0.85 * strict_first
+
+
+def test_steps_meet_the_target_until_a_prompt_is_late() -> None:
+    limits = SchedulerLimits(max_running=16, first_token_latency=3)
+    machine = TimedMachine(replace(SLOW_CORES, outliers=0), limits)
+    streams = machine.add(fresh(60, A, 10**6) for _ in range(8))
+    machine.timed_until(lambda: all(stream.decoding for stream in streams))
+    machine.add([fresh(270, A, 2)])
+    machine.timed_until(lambda: all(stream.decoding for stream in machine.scheduler.running))
+    since, arrived = len(machine.sizes), machine.now
+    machine.add([fresh(2000, A, 2)])
+    machine.timed_until(lambda: machine.now > arrived + 2.8)
+    punctual = [seconds for _, seconds in beside_decodes(machine, since)]
+    machine.timed_until(lambda: machine.now > arrived + 3.2)
+    since = len(machine.sizes)
+    machine.timed_until(lambda: machine.now > arrived + 5)
+    late = [seconds for _, seconds in beside_decodes(machine, since)]
+    assert quantile(punctual, 0.95) < 1.15 * limits.inter_token_latency < statistics.median(late)
+    assert statistics.median(late) < 3 * machine.processor.seconds(StepSize(8, 8 * 200), random.Random(1))
 
 
 @pytest.mark.parametrize("name", PROCESSORS)

@@ -12,7 +12,14 @@ from forefront.catalog.sources.source import ModelSource
 from forefront.engine.model.model import ModelOptions
 
 # Options without influence on an output.
-_WITHOUT_INFLUENCE: Final = {"kv_cache_bytes", "contexts", "inter_token_latency", "speculation", "draft"}
+_WITHOUT_INFLUENCE: Final = {
+    "kv_cache_bytes",
+    "contexts",
+    "inter_token_latency",
+    "first_token_latency",
+    "speculation",
+    "draft",
+}
 # Files of a directory, beside its weights, that decide about its outputs: graphs, tokenizer, configuration, template.
 _SETTINGS: Final = ("*.json", "*.jinja", "openvino_*.xml", "openvino_*.bin")
 

@@ -20,9 +20,12 @@ _UPSTREAM_ONLY: Final = (
 )
 _SOURCE_ONLY: Final = (
     *("engine", "engine_args", "keep", "chat_template", "quantize", "precision", "exact_activations"),
-    *("device", "threads", "kv_cache_gib", "inter_token_seconds", "speculation", "draft"),
+    *("device", "threads", "kv_cache_gib", "inter_token_seconds", "first_token_seconds", "speculation", "draft"),
 )
-_FOREFRONT_ONLY: Final = ("quantize", "precision", "exact_activations", "inter_token_seconds", "speculation", "draft")
+_FOREFRONT_ONLY: Final = (
+    *("quantize", "precision", "exact_activations"),
+    *("inter_token_seconds", "first_token_seconds", "speculation", "draft"),
+)
 
 
 class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True):
@@ -43,6 +46,7 @@ class ModelSettings(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, fr
     threads: Annotated[int, Meta(ge=0, le=65535)] | None = None
     kv_cache_gib: Annotated[float, Meta(ge=0.01, le=4096)] | None = None
     inter_token_seconds: Annotated[float, Meta(ge=0.001, le=60)] | None = None
+    first_token_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     upstream: NonEmptyText | Annotated[list[NonEmptyText], Meta(min_length=1, max_length=64)] | None = None
     upstream_model: NonEmptyText | None = None
     upstream_key: Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")] | None = None

@@ -136,7 +136,9 @@ def load_engine(
 
 
 def _create_engine(model: PagedModel, options: ModelOptions, draft_model: PagedModel | None) -> Engine:
-    limits = SchedulerLimits(inter_token_latency=options.inter_token_latency)
+    limits = SchedulerLimits(
+        inter_token_latency=options.inter_token_latency, first_token_latency=options.first_token_latency
+    )
     return Engine(model, limits, create_drafter(options, draft_model))
 
 

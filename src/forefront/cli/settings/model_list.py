@@ -82,6 +82,8 @@ def _override(options: ModelOptions, settings: ModelSettings) -> ModelOptions:
         options = replace(options, kv_cache_bytes=int(settings.kv_cache_gib * 2**30))
     if settings.inter_token_seconds is not None:
         options = replace(options, inter_token_latency=settings.inter_token_seconds)
+    if settings.first_token_seconds is not None:
+        options = replace(options, first_token_latency=settings.first_token_seconds)
     if settings.precision is not None:
         options = replace(options, inference_precision=settings.precision)
     if settings.quantize is not None:

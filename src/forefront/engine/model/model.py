@@ -26,7 +26,8 @@ class ModelOptions:
     matrices to 8 bits, as llama.cpp does; without it batches run 2 to 5 times slower. `quantize_weights`: "int8" or
     "int4" for matrices that the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory
     and makes a result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds
-    that 95 % of the steps with decodes shall not exceed. `speculation`: "ngram" for drafts that repeat earlier text, or
+    that 95 % of the steps with decodes shall not exceed, unless a prompt has waited for `first_token_latency` seconds.
+    `speculation`: "ngram" for drafts that repeat earlier text, or
     "off". `draft`: the source of a smaller model that drafts too, or "".
     """
 
@@ -40,6 +41,7 @@ class ModelOptions:
     quantize_weights: str = ""
     device: str = "CPU"
     inter_token_latency: float = 0.1
+    first_token_latency: float = 1.0
     speculation: str = "ngram"
     draft: str = ""
 

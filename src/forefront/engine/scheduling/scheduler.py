@@ -32,7 +32,8 @@ class SchedulerLimits:
     `max_running`: sequences that hold blocks. `prefill_tokens`: the most prompt tokens.
     `prefill_tokens_beside_decodes`: prompt tokens beside decodes until steps have been measured. `scored_tokens`: the
     most when prompt tokens are scored, each of which needs a row of logits. `draft_tokens`: the most of all drafts
-    together. `inter_token_latency`: seconds that 95 % of the steps with decodes shall not exceed.
+    together. `inter_token_latency`: seconds that 95 % of the steps with decodes shall not exceed, unless a prompt has
+    waited for `first_token_latency` seconds.
     """
 
     max_running: int = 64
@@ -41,6 +42,7 @@ class SchedulerLimits:
     scored_tokens: int = 256
     draft_tokens: int = 64
     inter_token_latency: float = 0.1
+    first_token_latency: float = 1.0
 
     def step_budget(self) -> StepBudget:
         """A budget without measurements."""
@@ -90,6 +92,7 @@ class Scheduler:
         """Queue a new sequence. One that another engine has begun precedes its tenant's others."""
         if self._tenants.find(sequence) is None and self._tenants.any_with(_MANY):
             self.step_budget.contend()
+        sequence.queued_at = self.step_budget.elapsed
         self._tenants.queue(sequence, first=sequence.started)
 
     def remove(self, sequence: Sequence) -> None:
@@ -133,12 +136,13 @@ class Scheduler:
             names = self._tenants.least_served(prefills)
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
-        if self._drafter is not None and decodes:
+        late = self._late(prefills)
+        if self._drafter is not None and decodes and not late:
             prices = self.step_budget.draft_cost.prices(
                 step_size(decodes), self._draft_budget(decodes, prefills), beside_prompts=bool(prefills)
             )
             self._draft_price = add_drafts(decodes, self._drafter, prices, self._running)
-        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes)
+        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes, late=late)
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
@@ -198,7 +202,15 @@ class Scheduler:
         budget = self.step_budget.tokens_beside(size, size.decode_context / size.decodes)
         return min(budget // 2 if prefills else budget, self.limits.draft_tokens)
 
-    def _prefill(self, prefills: list[Sequence], decodes: abc.Sequence[ScheduledChunk]) -> list[ScheduledChunk]:
+    def _late(self, prefills: abc.Sequence[Sequence]) -> bool:
+        """Whether one of the prompts has waited for too long. Prompts then come before drafts, and their steps may
+        exceed the target between tokens."""
+        patience = self.step_budget.elapsed - self.limits.first_token_latency
+        return any(sequence.queued_at < patience for sequence in prefills)
+
+    def _prefill(
+        self, prefills: list[Sequence], decodes: abc.Sequence[ScheduledChunk], *, late: bool
+    ) -> list[ScheduledChunk]:
         """The chunks of prompts. The budget depends on the context that their tokens attend to, and that on the
         division of the budget: a first division gives the context for the second one."""
         if not prefills:
@@ -213,7 +225,8 @@ class Scheduler:
             prompts = step_size(chunks)
             context = prompts.attended / max(prompts.tokens, 1)
             budget = self.step_budget
-            whole = min(budget.tokens_beside(size, context) if decodes else budget.tokens_alone(context), most)
+            fitting = budget.tokens_beside(size, context, late=late) if decodes else budget.tokens_alone(context)
+            whole = min(fitting, most)
             shortened = self._shortened(prefills, whole)
             divided = divide_prefill(prefills, shortened, self._tenants)
             chunks = [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in divided]

@@ -17,9 +17,9 @@ class Sequence:
 
     `tokens` is prompt + output. The keys and values of the first `num_computed_tokens` are in the blocks of
     `block_table`; the first `num_charged_tokens` have been computed at least once. `block_hashes` identify the full
-    blocks in order. A preempted sequence keeps its tokens, its random numbers and its constraint, so that it continues
-    exactly where it was. An exception of the constraint is kept as `failure`. State that only a running sequence needs
-    is created late, since thousands of sequences may wait.
+    blocks in order. `queued_at`: the seconds of all steps before it came. A preempted sequence keeps its tokens, its
+    random numbers and its constraint, so that it continues exactly where it was. An exception of the constraint is kept
+    as `failure`. State that only a running sequence needs is created late, since thousands of sequences may wait.
     """
 
     __slots__ = (
@@ -37,6 +37,7 @@ class Sequence:
         "num_charged_tokens",
         "num_computed_tokens",
         "num_prompt_tokens",
+        "queued_at",
         "request",
         "started",
         "tokens",
@@ -51,6 +52,7 @@ class Sequence:
         self.num_computed_tokens = self.num_charged_tokens = 0
         self.block_table = BlockTable()
         self.block_hashes: list[bytes] = []
+        self.queued_at = 0.0
         self.started = False
         self.constraint: Constraint | None = None
         self.failure: ConstraintError | None = None

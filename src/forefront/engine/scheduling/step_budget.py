@@ -5,6 +5,9 @@ from typing import Final
 from forefront.engine.scheduling.draft_cost import DraftCost
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 
+# The time of late prompts in a step, at least, in times of the decodes. The decodes of a slow machine take most of the
+# target. With few prompt tokens beside them few sequences decode together, and each pays for whole steps.
+_LATE_PART: Final = 1.5
 # The greatest excess over predictions that lowers the budget: on a busy machine prompts must progress too.
 _MARGIN: Final = 0.5
 # The part of the target that a step may take while new tenants arrive, and the seconds for which that holds.
@@ -27,7 +30,8 @@ class StepBudget:
 
     `target`: seconds that 95 % of steps with decodes shall not exceed. `most`: the most tokens of prompts and drafts in
     a step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
-    `contend`, because the first token of a tenant that arrives waits for the running step.
+    `contend`, because the first token of a tenant that arrives waits for the running step. While prompts are late, a
+    step may exceed the target: it takes up to 2.5 times the time of its decodes.
     """
 
     def __init__(self, target: float, most: int, first: int) -> None:
@@ -35,8 +39,13 @@ class StepBudget:
         self.draft_cost = DraftCost()
         self._target, self._most, self._first = target, most, first
         self._largest = first  # the most tokens of a measured step
-        self._elapsed = 0.0  # seconds of all measured steps
+        self._elapsed = 0.0
         self._contended_until = 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds of all measured steps."""
+        return self._elapsed
 
     @property
     def contended(self) -> bool:
@@ -47,15 +56,16 @@ class StepBudget:
         """Note that a tenant has arrived beside a busy one."""
         self._contended_until = self._elapsed + _CONTENDED_SECONDS
 
-    def tokens_beside(self, size: StepSize, context: float = 0.0) -> int:
-        """How many tokens of prompts or drafts fit into a step beside `size`, each attending to `context` tokens."""
+    def tokens_beside(self, size: StepSize, context: float = 0.0, *, late: bool = False) -> int:
+        """How many tokens of prompts or drafts fit into a step beside `size`, each attending to `context` tokens.
+        `late`: a prompt has waited for too long."""
         if not self.cost.measured:
             return self._first
         base = self.cost.seconds(size)
         goal = self._goal() / (1 + min(self.cost.margin, _MARGIN))
         # A third of the step is for prompts in any case; half where decodes alone take the goal. The constant cost of a
         # step would otherwise be paid for few tokens.
-        least = base * min(max(base / goal, 0.5), 1.0)
+        least = base * (_LATE_PART if late else min(max(base / goal, 0.5), 1.0))
         seconds = goal - base
         if self.contended:
             least, seconds = base / 2, min(seconds, self._contended_seconds())
