@@ -130,6 +130,43 @@ def _gemma3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
 
 
+# Of Gemma 4: layers with a window, channels of their heads, heads of keys per layer, channels of a token's vectors.
+_NEAR: Final = (True, False, True, False, True, True, False)
+_NEAR_WIDTH: Final = 12
+_SHARED: Final = 3
+
+
+def _gemma4(shape: Shape, *, token_width: int = 0, shared: int = 0) -> Iterator[TensorSpec]:
+    """All layers. The matrices of keys and values in layers that share others' are of no use."""
+    for n, near in enumerate(_NEAR[: shape.layers]):
+        head_width = _NEAR_WIDTH if near else shape.head_width
+        key_heads = shape.key_heads if near or token_width else 1
+        heads = replace(shape, head_width=head_width, key_heads=key_heads)
+        hidden = shape.hidden * (2 if n >= shape.layers - shared > 0 and shared else 1)
+        tensors = [*_norms(shape, "attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")]
+        # Without a matrix for values, keys are the values.
+        tensors += [spec for spec in _attention(heads) if near or token_width or spec[0] != "attn_v.weight"]
+        tensors += [*_gated(replace(shape, hidden=hidden)), *_head_norms(head_width)]
+        tensors += [("layer_output_scale.weight", (1,), None)]
+        if token_width:
+            tensors += [
+                ("inp_gate.weight", (token_width, shape.width), 1.0),
+                ("proj.weight", (shape.width, token_width), 1.0),
+                ("post_norm.weight", (shape.width,), None),
+            ]
+        yield from ((f"blk.{n}.{name}", dimensions, gain) for name, dimensions, gain in tensors)
+    yield from _rope_factors(shape)
+    if token_width:
+        yield "per_layer_token_embd.weight", (VOCABULARY, shape.layers * token_width), 4.0
+        yield "per_layer_model_proj.weight", (shape.layers * token_width, shape.width), 1.0
+        yield "per_layer_proj_norm.weight", (token_width,), None
+
+
+def _no_tensors(_shape: Shape) -> Iterator[TensorSpec]:
+    """All are among those of the model."""
+    yield from ()
+
+
 def _phi2(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm", bias=True)
     yield from _attention(shape, bias="qkv", output_bias=True)
@@ -274,6 +311,19 @@ _GRANITE: Final = {"attention.scale": 0.2, "embedding_scale": 3.0, "residual_sca
 _MINICPM: Final = {"embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}
 _WINDOW: Final = {"attention.sliding_window": 24}
 
+_GEMMA4: Final = _WINDOW | {
+    "attention.sliding_window_pattern": list(_NEAR),
+    "attention.key_length_swa": _NEAR_WIDTH,
+    "attention.value_length_swa": _NEAR_WIDTH,
+    "attention.shared_kv_layers": 0,
+    "embedding_length_per_layer_input": 0,
+    "final_logit_softcapping": 10.0,
+    "rope.dimension_count_swa": _NEAR_WIDTH,
+    "rope.freq_base": 1e6,
+    "rope.freq_base_swa": 10000.0,
+}
+
+
 # By the name of a test.
 FAMILIES: Final[dict[str, Family]] = {
     "llama": Family("llama", _llama),
@@ -318,6 +368,31 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "gemma3, period": Family(
         "gemma3", _gemma3, _WINDOW | {"attention.sliding_window_pattern": 3}, tied=True, shape=DEEP, embedding_gain=1.0
+    ),
+    # With other heads of keys in layers without a window, whose keys are the values, as the larger models.
+    "gemma4": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | {"attention.head_count_kv": [2 if near else 1 for near in _NEAR]},
+        _gemma4,
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
+    ),
+    # With a vector of each token for each layer, and three layers that share keys and values, as the smaller ones.
+    "gemma4, per layer": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4
+        | {
+            "attention.shared_kv_layers": _SHARED,
+            "embedding_length_per_layer_input": 24,
+            "feed_forward_length": [88] * 4 + [176] * 3,
+        },
+        partial(_gemma4, token_width=24, shared=_SHARED),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
     ),
     "phi2": Family("phi2", _phi2, {"rope.dimension_count": 8}, layer_norm=True),
     "phi3": Family("phi3", _phi3),
