@@ -21,8 +21,8 @@ _OUTSIDE: Final = -1e30
 class Heads:
     """Of one layer. `keys`: heads of keys and values. `width`: channels of a query or key. `window`: how many tokens,
     itself included, a token sees; 0 for all. `sinks`: for each query head, the logit of a key without a value. `cap`: a
-    logit x becomes cap * tanh(x / cap); 0 for none. `cache`: the place among all calls of the one with the same keys and
-    values, whose part of the KV cache serves this one too; None for an own part."""
+    logit x becomes cap * tanh(x / cap); 0 for none. `cache`: the number of the call with the same keys and values,
+    whose part of the KV cache serves this one too; None for an own part."""
 
     keys: int
     width: int

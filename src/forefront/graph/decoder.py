@@ -18,11 +18,11 @@ from forefront.graph.operations import (
     chosen_rows,
     floats,
     layer_norm,
-    number,
     product,
     reshape,
     rms_norm,
     scaled,
+    silu,
     soft_cap,
     split,
 )
@@ -31,21 +31,6 @@ from forefront.graph.packing.weights import EmbeddingTable, Part, Weights
 from forefront.graph.pooling import dense_layers, pooling_of, ranking_head, ranks
 from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
-
-
-def silu(x: Node) -> Node:
-    """x * sigmoid(x)."""
-    return ops.swish(x)
-
-
-def gelu(x: Node) -> Node:
-    """GELU in its approximation by tanh."""
-    return ops.gelu(x, "tanh")
-
-
-def squared_relu(x: Node) -> Node:
-    """max(x, 0)²."""
-    return ops.power(ops.relu(x), number(2))
 
 
 def _has_sections(settings: Settings) -> bool:
@@ -114,12 +99,12 @@ class Decoder:
 
     def build(self) -> PagedGraph:
         """Raises `ModelFileError`."""
+        embed, vocabulary = self.embed(), self.table.shape[0]
         embeddings = parameter("embeddings", [-1, self.input_width], ov.Type.f32)
-        logits = self.logits(self.hidden_states(embeddings), self.table.shape[0])
+        logits = self.logits(self.hidden_states(embeddings), vocabulary)
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        reads_cache = self.attention_cap > 0
-        return PagedGraph(model, self.table.shape[0], self.embed(), self.weights, reads_cache)
+        return PagedGraph(model, vocabulary, embed, self.weights, reads_cache=self.attention_cap > 0)
 
     def build_embedding(self) -> EmbeddingGraph:
         """Raises `ModelFileError`."""
@@ -251,10 +236,7 @@ class Decoder:
 
     def windowed_layers(self) -> list[bool]:
         """Whether each layer sees a window of the context alone, in a model that has a window."""
-        if self.settings.is_list("attention.sliding_window_pattern"):
-            return [bool(n) for n in self.settings.per_layer("attention.sliding_window_pattern", self.layers)]
-        period = self.settings.integer("attention.sliding_window_pattern", self.window_period)
-        return [period > 0 and n % period != period - 1 for n in range(self.layers)]
+        return self.settings.windowed(self.layers, self.window_period)
 
     def attention_heads(self, n: int) -> Heads:
         """The properties of a layer's attention."""

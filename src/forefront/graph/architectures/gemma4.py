@@ -11,14 +11,15 @@ from forefront.engine.model.paged_graph import Embed
 from forefront.graph.architectures.gemma import Gemma
 from forefront.graph.attention import AttentionInputs, Heads
 from forefront.graph.block_formats import Floats
-from forefront.graph.decoder import WIDEST_HEAD, Decoder, gelu
+from forefront.graph.decoder import WIDEST_HEAD, Decoder
 from forefront.graph.errors import ModelFileError
-from forefront.graph.operations import Node, reshape, rms_norm, scaled, split
+from forefront.graph.operations import Node, gelu, reshape, rms_norm, scaled, split
 from forefront.graph.packing.pack import Rows
 from forefront.graph.packing.weights import EmbeddingTable, Weights
 from forefront.graph.rope import Frequencies, Rotation, channel_order, plain_frequencies
 from forefront.graph.settings import Settings
 
+_HEADS: Final = "attention.head_count"
 _PER_LAYER: Final = "embedding_length_per_layer_input"
 
 
@@ -67,7 +68,7 @@ class Gemma4(Gemma):
         turned = settings.integer("rope.dimension_count_swa", min(width, self.turned_width), at_least=2)
         values = settings.integer("attention.value_length_swa", width)
         if values != width or width % 2 or width > WIDEST_HEAD:
-            raise ModelFileError(f"its heads of layers with a window have {width} channels, and values {values}")
+            raise ModelFileError(f"its heads with a window have {width} channels for keys and {values} for values")
         if turned % 2 or turned > width:
             raise ModelFileError(f"its positions turn {turned} of the {width} channels of a head with a window")
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
@@ -182,3 +183,13 @@ def _in_order(x: Node, kind: _LayerHeads) -> Node:
     if (kind.order == np.arange(kind.width)).all():
         return x
     return ops.gather(x, ops.constant(np.argsort(kind.order).astype(np.int32)), ops.constant(np.int64(3)))
+
+
+def cache_channels(settings: Settings) -> int:
+    """Channels of keys and values in the KV cache, per token."""
+    layers, width = settings.layers, settings.integer("attention.key_length", at_least=1)
+    near = settings.integer("attention.key_length_swa", width)
+    own = max(0, layers - settings.integer("attention.shared_kv_layers", 0))
+    windowed = settings.windowed(layers, Gemma4.window_period)[:own]
+    key_heads = settings.per_layer("attention.head_count_kv", layers, max(settings.per_layer(_HEADS, layers)))[:own]
+    return 2 * sum(n * (near if has else width) for n, has in zip(key_heads, windowed, strict=True))
