@@ -388,6 +388,15 @@ FAMILIES: Final[dict[str, Family]] = {
         embedding_gain=1.0,
     ),
     # With a vector of each token for each layer, and three layers that share keys and values, as the smaller ones.
+    "gemma4, whole heads turn": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | {"attention.head_count_kv": [2 if near else 1 for near in _NEAR]},
+        partial(_gemma4, values="0245"),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
+    ),
     "gemma4, per layer": Family(
         "gemma4",
         _no_tensors,
