@@ -12,62 +12,7 @@ print(completion.choices[0].message.content)
 ```
 """
 
-from forefront.client.chat_stream import AsyncChatStream, ChatStream
-from forefront.client.client import AsyncForefrontClient, ForefrontClient
-from forefront.client.exceptions import (
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConflictError,
-    ForefrontError,
-    InternalServerError,
-    InvalidArgumentError,
-    NotFoundError,
-    ParseError,
-    PermissionDeniedError,
-    RateLimitError,
-    UnprocessableEntityError,
-)
-from forefront.client.resources.message_params import (
-    AssistantMessageParam,
-    GrammarParam,
-    MessageParam,
-    ResponseFormatParam,
-    SystemMessageParam,
-    ToolCallParam,
-    ToolChoiceParam,
-    ToolMessageParam,
-    ToolParam,
-    UserMessageParam,
-)
-from forefront.client.resources.raw_response import RawResponse
-from forefront.client.settings import Timeout
-from forefront.client.stream import AsyncStream, Stream
-from forefront.client.structured import ParsedCompletion
-from forefront.wire.completions.response import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    Choice,
-    ChoiceDelta,
-    ChunkChoice,
-    Completion,
-    CompletionChoice,
-    Preflight,
-    ResponseMessage,
-    Usage,
-)
-from forefront.wire.completions.tools import ToolCall
-from forefront.wire.embeddings import Embedding, EmbeddingList, RankedDocument, RerankResult
-from forefront.wire.models import Model, ModelList
-from forefront.wire.receipt import Receipt
-from forefront.wire.responses.conversation_records import Conversation
-from forefront.wire.responses.events import ResponseStreamEvent
-from forefront.wire.responses.item_list import ItemList
-from forefront.wire.responses.response import Response
-from forefront.wire.tokens import DetokenizeResult, TokenizeResult
+import typing
 
 __all__ = [
     "APIConnectionError",
@@ -129,3 +74,20 @@ __all__ = [
     "Usage",
     "UserMessageParam",
 ]
+
+if typing.TYPE_CHECKING:
+    from forefront.client.public import *
+else:
+
+    def __getattr__(name: str) -> object:
+        """Load the SDK when one of its names is used, because the server's commands use none."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from forefront.client import public
+
+        globals().update({public_name: getattr(public, public_name) for public_name in __all__})
+        return getattr(public, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

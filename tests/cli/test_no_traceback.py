@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 
 pytestmark = pytest.mark.slow
 

@@ -4,12 +4,15 @@ import subprocess
 import sys
 from types import ModuleType
 
+import pytest
+
 import forefront
 
 HEAVY = ["anyio", "httpx", "numpy", "openvino", "rich", "starlette", "typer", "uvicorn"]
 
 
 def test_all_is_exact() -> None:
+    assert forefront.ForefrontClient is not None  # the names are loaded when the first is used
     public = {
         name
         for name, value in vars(forefront).items()
@@ -83,9 +86,14 @@ def test_public_names() -> None:
 
 
 def test_import_loads_no_server_code() -> None:
-    script = "import forefront, sys; print(*sorted(sys.modules))"
+    script = "import sys; from forefront import ForefrontClient; print(*sorted(sys.modules))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
     assert not loaded.intersection(HEAVY)
     rooms = {name.split(".")[1] for name in loaded if name.startswith("forefront.")}
     assert rooms == {"client", "wire"}
+
+
+def test_a_wrong_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'forefront' has no attribute 'Client'"):
+        forefront.Client  # type: ignore[attr-defined]  # noqa: B018

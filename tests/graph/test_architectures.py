@@ -25,6 +25,8 @@ LONG_NAMES = [
     "llama, YaRN",
     "gemma2",
     "gemma3",
+    "gemma4",
+    "gemma4, per layer",
     "phi3, long context",
     "olmo3",
     "cohere2",

@@ -83,6 +83,7 @@ def test_the_magnitude_of_longrope_and_yarn() -> None:
 
 
 LFM2: dict[str, Any] = {"architectures": ["Lfm2ForCausalLM"], "num_key_value_heads": 2}
+GEMMA4: dict[str, Any] = {"architectures": ["Gemma4ForCausalLM"], "hidden_act": "gelu_pytorch_tanh"}
 HYBRID = "GraniteMoeHybridForCausalLM"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
@@ -90,7 +91,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         "'MixtralForCausalLM' is not supported; supported are Apertus",
     ),
     ({"architectures": ["LlamaForTokenClassification"]}, "'LlamaForTokenClassification' is not supported"),
-    ({"architectures": ["Gemma4ForCausalLM"]}, "'Gemma4ForCausalLM' is not supported"),
+    ({"architectures": ["Gemma3nForCausalLM"]}, "'Gemma3nForCausalLM' is not supported"),
+    (GEMMA4 | {"enable_moe_block": True}, "enable_moe_block 'True', which is not supported"),
+    (GEMMA4 | {"use_bidirectional_attention": "all"}, "use_bidirectional_attention 'all', which is not supported"),
+    (GEMMA4 | {"per_layer_config": {"5": {"head_dim": 8}}}, "has per_layer_config .* which is not supported"),
+    (GEMMA4 | {"hidden_size_per_layer_input": "x"}, "unusable value 'x' for hidden_size_per_layer_input"),
+    (GEMMA4 | {"rope_scaling": {"type": "proportional", "partial_rotary_factor": 2}}, "value 2.0 for partial_rotary"),
     (
         {"architectures": [HYBRID], "position_embedding_type": "rope", "num_local_experts": 8},
         "num_local_experts '8'",

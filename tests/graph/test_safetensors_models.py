@@ -30,7 +30,11 @@ def logits(file: ModelFile, cache: Path) -> Array:
 def read_gguf(path: Path, name: str) -> GgufFile:
     """The GGUF file, with the factors of positions that the checkpoint's configuration means."""
     file, scaling = GgufFile(path), CHECKPOINTS[name].config.get("rope_scaling", {})
-    if (old := file.tensors.get("rope_freqs.weight")) is not None:
+    old = file.tensors.get("rope_freqs.weight")
+    if old is not None and name.startswith("gemma4"):  # a quarter of the pairs turns
+        factors = np.array([1.0] * (old.shape[0] // 4) + [1e30] * (old.shape[0] - old.shape[0] // 4), np.float32)
+        file.tensors[old.name] = Tensor(old.name, old.shape, old.format, factors[None].view(np.uint8))
+    elif old is not None:
         factors = llama3_factors(scaling, 10000.0, 2 * old.shape[0])
         assert len(set(factors.tolist())) >= 3  # all three ranges
         file.tensors[old.name] = Tensor(old.name, old.shape, old.format, factors[None].view(np.uint8))

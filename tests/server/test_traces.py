@@ -168,7 +168,7 @@ def test_no_prompt_and_no_key_is_exported(exported: Exported) -> None:
 def test_nothing_is_loaded_without_an_exporter() -> None:
     script = """
 import sys
-import forefront.cli.apps.app, forefront.cli.serving.server_runtime
+import forefront.cli.commands.serve, forefront.cli.serving.server_runtime
 from forefront.cli.settings.sections import TracingSettings
 from forefront.cli.serving.tracing import open_tracer
 endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}

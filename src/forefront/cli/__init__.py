@@ -30,26 +30,14 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        # Each application imports what its commands need: the engine's parts take most of a second to load.
-        command = sys.argv[1] if len(sys.argv) > 1 else ""
-        if command in ("chat", "complete"):
-            from forefront.cli.apps.client_app import app
-        elif command in ("keys", "projects", "usage", "prune", "export", "import"):
-            from forefront.cli.apps.store_app import app
-        elif command == "serve":
-            from forefront.cli.apps.serve_app import app
-        elif command == "config":
-            from forefront.cli.apps.config_app import app
-        elif command in ("pull", "models"):
-            from forefront.cli.apps.models_app import app
-        else:
-            from forefront.cli.apps.app import app
+        from forefront.cli.app import app
+
+        app(prog_name="forefront")
     except ModuleNotFoundError as missing:
         raise SystemExit(
             f"forefront: {missing.name} is not installed. The commands need the server's packages: "
             "pip install 'forefront[server]'"
         ) from None
-    app(prog_name="forefront")
 
 
 def _prepare_standard_streams() -> None:

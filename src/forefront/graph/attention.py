@@ -21,7 +21,8 @@ _OUTSIDE: Final = -1e30
 class Heads:
     """Of one layer. `keys`: heads of keys and values. `width`: channels of a query or key. `window`: how many tokens,
     itself included, a token sees; 0 for all. `sinks`: for each query head, the logit of a key without a value. `cap`: a
-    logit x becomes cap * tanh(x / cap); 0 for none."""
+    logit x becomes cap * tanh(x / cap); 0 for none. `cache`: the number of the call with the same keys and values,
+    whose part of the KV cache serves this one too; None for an own part."""
 
     keys: int
     width: int
@@ -29,6 +30,7 @@ class Heads:
     window: int = 0
     sinks: Floats | None = None
     cap: float = 0.0
+    cache: int | None = None
 
 
 class AttentionInputs(Protocol):
@@ -71,10 +73,7 @@ class PagedInputs:
         return capped_attention(query, self._caches[-2:], self._batch, written, capped)
 
     def _attend(self, query: Node, key: Node, value: Node, heads: Heads) -> Node:
-        layer = len(self._caches) // 2
-        # The plugin chooses type and shape of the caches (KV_CACHE_PRECISION).
-        caches = [parameter(f"{kind}_cache.{layer}", [-1] * 4, ov.Type.dynamic) for kind in ("key", "value")]
-        self._caches += caches
+        caches = self._own_caches() if heads.cache is None else self._caches[2 * heads.cache : 2 * heads.cache + 2]
         no_integers, no_floats = ops.constant(np.zeros(0, np.int32)), ops.constant(np.zeros(0, np.float32))
         off = ops.constant(np.int32(0))
         sinks = np.zeros((0, 0, 0, 0), np.float32) if heads.sinks is None else heads.sinks.reshape(1, -1, 1, 1)
@@ -96,6 +95,13 @@ class PagedInputs:
         info["k_head_size"] = heads.width
         info["v_head_size"] = _width(value) // heads.keys
         return reshape(node.output(0), 0, _width(query) // heads.width * (_width(value) // heads.keys))
+
+    def _own_caches(self) -> list[Node]:
+        """Of keys and of values. The plugin chooses their type and shape (KV_CACHE_PRECISION)."""
+        layer = len(self._caches) // 2
+        caches = [parameter(f"{kind}_cache.{layer}", [-1] * 4, ov.Type.dynamic) for kind in ("key", "value")]
+        self._caches += caches
+        return caches
 
 
 def _width(x: Node) -> int:

@@ -1,26 +1,28 @@
 """A decoder-only transformer. Families in `architectures/` override their differences."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import ClassVar, Final
 
 import numpy as np
 
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.engine.model.paged_graph import PagedGraph, parameter
+from forefront.engine.model.paged_graph import Embed, PagedGraph, parameter
 from forefront.graph.attention import AttentionInputs, Heads
 from forefront.graph.errors import ModelFileError
+from forefront.graph.model_file import Tensor
 from forefront.graph.operations import (
     Node,
     SharedInputs,
     chosen_rows,
     floats,
     layer_norm,
-    number,
     product,
     reshape,
     rms_norm,
     scaled,
+    silu,
     soft_cap,
     split,
 )
@@ -31,21 +33,6 @@ from forefront.graph.rope import Rotation, channel_order, read_frequencies
 from forefront.graph.settings import Settings
 
 
-def silu(x: Node) -> Node:
-    """x * sigmoid(x)."""
-    return ops.swish(x)
-
-
-def gelu(x: Node) -> Node:
-    """GELU in its approximation by tanh."""
-    return ops.gelu(x, "tanh")
-
-
-def squared_relu(x: Node) -> Node:
-    """max(x, 0)²."""
-    return ops.power(ops.relu(x), number(2))
-
-
 def _has_sections(settings: Settings) -> bool:
     """Whether channels are divided among dimensions of positions."""
     sections = "rope.dimension_sections"
@@ -53,7 +40,7 @@ def _has_sections(settings: Settings) -> bool:
 
 
 # Channels. The widest heads of known models have 512.
-_WIDEST_HEAD: Final = 1 << 14
+WIDEST_HEAD: Final = 1 << 14
 
 
 class Decoder:
@@ -88,8 +75,8 @@ class Decoder:
         self.hidden_width = settings.per_layer("feed_forward_length", self.layers)
         self.head_width = settings.integer("attention.key_length", self.width // max(1, self.heads[0]), at_least=1)
         self.epsilon = settings.number(f"attention.layer_norm_{'' if self.layer_norms else 'rms_'}epsilon", at_least=0)
-        if self.head_width > _WIDEST_HEAD:
-            raise ModelFileError(f"its heads have {self.head_width} channels; {_WIDEST_HEAD} are the most")
+        if self.head_width > WIDEST_HEAD:
+            raise ModelFileError(f"its heads have {self.head_width} channels; {WIDEST_HEAD} are the most")
         self._check_heads()
         turned = settings.integer("rope.dimension_count", self.head_width, at_least=2)
         if turned % 2 or self.head_width % 2 or turned > self.head_width:
@@ -112,38 +99,49 @@ class Decoder:
 
     def build(self) -> PagedGraph:
         """Raises `ModelFileError`."""
-        table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        embeddings = parameter("embeddings", [-1, self.width], ov.Type.f32)
-        logits = self.logits(self.hidden_states(embeddings), table.shape[0])
+        embed, vocabulary = self.embed(), self.table.shape[0]
+        embeddings = parameter("embeddings", [-1, self.input_width], ov.Type.f32)
+        logits = self.logits(self.hidden_states(embeddings), vocabulary)
         logits.output(0).get_tensor().set_names({"logits"})
         model = ov.Model([ops.result(logits)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        embed = EmbeddingTable(table, self.embedding_scale)
-        return PagedGraph(model, table.shape[0], embed, self.weights, reads_cache=self.attention_cap > 0)
+        return PagedGraph(model, vocabulary, embed, self.weights, reads_cache=self.attention_cap > 0)
 
     def build_embedding(self) -> EmbeddingGraph:
         """Raises `ModelFileError`."""
-        embeddings = parameter("embeddings", [-1, self.width], ov.Type.f32)
+        embeddings = parameter("embeddings", [-1, self.input_width], ov.Type.f32)
         hidden = self.hidden_states(embeddings)
         hidden.output(0).get_tensor().set_names({"hidden_states"})
         model = ov.Model([ops.result(hidden)], [embeddings, *self.inputs.all()], self.settings.architecture)
-        vocabulary = self.weights.matrix_tensor("token_embd.weight", self.width).shape[0]
         ranking = ranking_head(self.settings, self.weights, self.width) if ranks(self.settings) else None
         dense = dense_layers(self.settings, self.weights, self.width)
         width = len(dense[-1].weight) if dense else self.width
         embed, pooling = self.input_embedding(), self.pooling()
-        return EmbeddingGraph(model, width, vocabulary, embed, pooling, self.weights, ranking, dense)
+        return EmbeddingGraph(model, width, self.table.shape[0], embed, pooling, self.weights, ranking, dense)
 
     def input_embedding(self) -> InputEmbedding:
+        """The embeddings of tokens, and in encoders of their positions."""
+        return InputEmbedding(self.embed())
+
+    @property
+    def input_width(self) -> int:
+        """Channels of what `embed` makes of a token."""
+        return self.width
+
+    def embed(self) -> Embed:
         """The embeddings of tokens."""
-        table = self.weights.matrix_tensor("token_embd.weight", self.width)
-        return InputEmbedding(EmbeddingTable(table, self.embedding_scale))
+        return EmbeddingTable(self.table, self.embedding_scale)
+
+    @cached_property
+    def table(self) -> Tensor:
+        """The embedding matrix [vocabulary, width]."""
+        return self.weights.matrix_tensor("token_embd.weight", self.width)
 
     def pooling(self) -> Pooling:
         """The pooling that the file declares; without one, and for scores of pairs, the last token's hidden state."""
         return Pooling.LAST if ranks(self.settings) else pooling_of(self.settings) or Pooling.LAST
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm, of the embeddings x [tokens, channels]."""
+        """The output of the last layer [rows, channels] behind its norm, of what `embed` made [tokens, channels]."""
         for n in range(self.layers):
             x = self.layer(n, x)
         return self.norm(x, "output_norm")
@@ -238,10 +236,7 @@ class Decoder:
 
     def windowed_layers(self) -> list[bool]:
         """Whether each layer sees a window of the context alone, in a model that has a window."""
-        if self.settings.is_list("attention.sliding_window_pattern"):
-            return [bool(n) for n in self.settings.per_layer("attention.sliding_window_pattern", self.layers)]
-        period = self.settings.integer("attention.sliding_window_pattern", self.window_period)
-        return [period > 0 and n % period != period - 1 for n in range(self.layers)]
+        return self.settings.windowed(self.layers, self.window_period)
 
     def attention_heads(self, n: int) -> Heads:
         """The properties of a layer's attention."""

@@ -65,6 +65,21 @@ def layer_norm(x: Node, weight: Floats | None, bias: Floats | None, epsilon: flo
     return y if bias is None else ops.add(y, floats(bias))
 
 
+def silu(x: Node) -> Node:
+    """x * sigmoid(x)."""
+    return ops.swish(x)
+
+
+def gelu(x: Node) -> Node:
+    """GELU in its approximation by tanh."""
+    return ops.gelu(x, "tanh")
+
+
+def squared_relu(x: Node) -> Node:
+    """max(x, 0)²."""
+    return ops.power(ops.relu(x), number(2))
+
+
 def soft_cap(x: Node, limit: float) -> Node:
     """limit * tanh(x / limit)."""
     return scaled(ops.tanh(scaled(x, 1 / limit)), limit)

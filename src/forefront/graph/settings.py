@@ -122,6 +122,15 @@ class Settings:
             raise self._unusable(key, value)
         return [int(n) for n in value[:layers]]
 
+    def windowed(self, layers: int, usual_period: int) -> list[bool]:
+        """Whether each layer sees a window of the context alone: in the file a list, or the number of layers of which
+        the last does not."""
+        key = "attention.sliding_window_pattern"
+        if self.is_list(key):
+            return [bool(n) for n in self.per_layer(key, layers)]
+        period = self.integer(key, usual_period)
+        return [period > 0 and n % period != period - 1 for n in range(layers)]
+
     def _full(self, key: str) -> str:
         return key if key.startswith(_UNPREFIXED) else f"{self.architecture[:40]}.{key}"
 

@@ -8,12 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-import typer
-from typer.core import TyperGroup
 
-from forefront.cli.apps import app as commands
-from forefront.cli.apps import client_app as asking
-from forefront.cli.apps.client_app import COMMANDS
 from tests.support.server import RunningServer
 
 FIRST_GREEDY = ["--model", "forefront-mini", "--temperature", "0", "--max-tokens", "6"]
@@ -112,42 +107,3 @@ def test_ctrl_c(server: RunningServer) -> None:
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == b"(stopped)\n"
-
-
-def test_the_client_commands_import_no_server() -> None:
-    script = "import forefront.cli.apps.client_app, sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in run.stdout.split()}
-    assert not loaded & {"openvino", "sqlalchemy", "alembic", "starlette", "uvicorn", "numpy"}
-
-
-_OF_FEW_SERVERS = {
-    "alembic",
-    "httpx",
-    "huggingface_hub",
-    "ray",
-    "forefront.cluster",
-    "forefront.server.openapi.document",
-}
-
-
-@pytest.mark.parametrize(
-    ("application", "unneeded"),
-    [
-        ("serve_app", _OF_FEW_SERVERS),
-        ("store_app", {"alembic", "httpx", "numpy", "openvino", "starlette", "forefront.engine"}),
-    ],
-)
-def test_an_application_imports_only_what_its_commands_need(application: str, unneeded: set[str]) -> None:
-    script = f"import forefront.cli.apps.{application}, sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not unneeded & set(run.stdout.split())
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_both_applications_have_the_same_commands(name: str) -> None:
-    whole = typer.main.get_command(commands.app)
-    own = typer.main.get_command(asking.app)
-    assert isinstance(whole, TyperGroup)
-    assert isinstance(own, TyperGroup)
-    assert whole.commands[name].help == own.commands[name].help

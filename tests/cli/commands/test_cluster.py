@@ -10,7 +10,7 @@ from forefront.catalog.loaders.local_loader import read_text
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import BUILT_IN_NAME, ModelSource, SourceError
 from forefront.chat.local.loading import ModelOptions
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 from forefront.cli.commands.cluster import cluster
 from forefront.cli.loaders import cluster_models
 from forefront.cli.loaders.cluster_models import (

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 from tests.support.server import KEY, RunningServer, run_server
 
 

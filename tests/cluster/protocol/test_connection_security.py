@@ -143,7 +143,7 @@ def test_certificates_that_cannot_be_used_are_one_clear_error(tmp_path: Path, co
 def test_a_server_imports_nothing_of_ray() -> None:
     """Neither without `--ray` nor with it: its child process does."""
     program = (
-        "import sys; import forefront.cli.apps.app, forefront.cluster.backend.cluster_loader\n"
+        "import sys; import forefront.cli.commands.serve, forefront.cluster.backend.cluster_loader\n"
         "print([name for name in sys.modules if name == 'ray' or name.startswith('ray.')])"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -27,6 +27,9 @@ _LLAMA: Final = (*_NORMS, *_ATTENTION, *_GATED)
 _HEAD_NORMS: Final = ("self_attn.q_norm", "self_attn.k_norm")
 _BEHIND: Final = ("post_attention_layernorm", "post_feedforward_layernorm", *_ATTENTION, *_GATED, *_HEAD_NORMS)
 _GEMMA3: Final = (*_LLAMA, *_HEAD_NORMS, "pre_feedforward_layernorm", "post_feedforward_layernorm")
+_GEMMA4: Final = (
+    *(*_GEMMA3, "layer_scalar", "per_layer_input_gate", "per_layer_projection", "post_per_layer_input_norm"),
+)
 _JOINED: Final = ("self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj")
 _PLAIN: Final = (*_NORMS, *_ATTENTION, "mlp.up_proj", "mlp.down_proj")
 _PHI2: Final = ("input_layernorm", *_ATTENTION[:3], "self_attn.dense", "mlp.fc1", "mlp.fc2")
@@ -82,6 +85,21 @@ _LAYER_NORM: Final = {"layer_norm_eps": 1e-5, "hidden_act": "silu"}
 _GEMMA3_CONFIG: Final = {
     **{"rms_norm_eps": 1e-5, "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 20},
     **{"rope_theta": 1e6, "rope_local_base_freq": 10000.0, "sliding_window": 24, "sliding_window_pattern": 6},
+}
+_GEMMA4_CONFIG: Final = {
+    **{"rms_norm_eps": 1e-5, "hidden_activation": "gelu_pytorch_tanh", "sliding_window": 24, "num_kv_shared_layers": 0},
+    **{"head_dim": 12, "global_head_dim": 20, "final_logit_softcapping": 10.0, "use_bidirectional_attention": "vision"},
+    "hidden_size_per_layer_input": None,
+    "layer_types": [
+        f"{kind}_attention" for kind in ("sliding", "full", *["sliding", "full"], *["sliding"] * 2, "full")
+    ],
+    "rope_parameters": {
+        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+    },
+}
+_GEMMA4_SHARED: Final = {
+    **{"num_kv_shared_layers": 3, "use_double_wide_mlp": True, "hidden_size_per_layer_input": 24},
 }
 _MULTIPLIERS: Final = {
     **{"attention_multiplier": 0.2, "embedding_multiplier": 3.0, "residual_multiplier": 0.4, "logits_scaling": 2.0}
@@ -175,6 +193,22 @@ CHECKPOINTS: Final[dict[str, Checkpoint]] = {
         _GEMMA3,
         {"text_config": _GEMMA3_CONFIG | {"rope_scaling": {"rope_type": "linear", "factor": 8.0}}},
         plus_one=True,
+    ),
+    "gemma4": Checkpoint(
+        "gemma4, whole heads turn",
+        "Gemma4ForCausalLM",
+        _GEMMA4,
+        _GEMMA4_CONFIG | {"attention_k_eq_v": True, "num_global_key_value_heads": 1},
+    ),
+    "gemma4, images": Checkpoint(
+        "gemma4, per layer",
+        "Gemma4ForConditionalGeneration",
+        _GEMMA4,
+        {"text_config": _GEMMA4_CONFIG | _GEMMA4_SHARED},
+        outer=(
+            *("model.embed_tokens", "model.norm", "lm_head", "model.embed_tokens_per_layer"),
+            *("model.per_layer_model_projection", "model.per_layer_projection_norm"),
+        ),
     ),
     "phi2": Checkpoint(
         "phi2",
@@ -411,6 +445,8 @@ def _tensors(checkpoint: Checkpoint, file: GgufFile, shape: Shape) -> Iterator[t
             if module.endswith("norms"):
                 for n, row in enumerate(stored[1]):
                     yield f"{module}.{n}.{kind}", (stored[0], row)
+            elif module.endswith("layer_scalar"):
+                yield f"{prefix}{module}", stored
             elif module.endswith("conv.conv"):
                 yield f"{prefix}{module}.{kind}", (stored[0], stored[1][:, None])
             else:

@@ -130,17 +130,62 @@ def _gemma3(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "post_attention_norm", "post_ffw_norm")
 
 
+# Of Gemma 4: layers with a window, and channels of their heads.
+_NEAR: Final = (True, False, True, False, True, True, False)
+_NEAR_WIDTH: Final = 12
+
+
+def _gemma4(
+    shape: Shape, *, token_width: int = 0, shared: int = 0, values: str = "0123456", fused: bool = False
+) -> Iterator[TensorSpec]:
+    """All layers. The matrices of keys and values in layers that share others' are of no use. `values`: the layers with
+    a matrix for values; in the others, keys are the values."""
+    for n, near in enumerate(_NEAR[: shape.layers]):
+        head_width = _NEAR_WIDTH if near else shape.head_width
+        key_heads = shape.key_heads if near or shared else 1
+        heads = replace(shape, head_width=head_width, key_heads=key_heads)
+        hidden = shape.hidden * (2 if n >= shape.layers - shared else 1)
+        tensors = [*_norms(shape, "attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm")]
+        tensors += _fused(heads) if fused else _attention(heads)
+        tensors += _gated(replace(shape, hidden=hidden))
+        # Queries are not scaled by anything else.
+        tensors += [("attn_q_norm.weight", (head_width,), 0), ("attn_k_norm.weight", (head_width,), None)]
+        tensors += [("layer_output_scale.weight", (1,), None)]
+        if token_width:
+            tensors += [
+                ("inp_gate.weight", (token_width, shape.width), 1.0),
+                ("proj.weight", (shape.width, token_width), 1.0),
+                ("post_norm.weight", (shape.width,), None),
+            ]
+        kept = [spec for spec in tensors if str(n) in values or spec[0] != "attn_v.weight"]
+        yield from ((f"blk.{n}.{name}", dimensions, gain) for name, dimensions, gain in kept)
+    yield from _rope_factors(shape)
+    if token_width:
+        yield "per_layer_token_embd.weight", (VOCABULARY, shape.layers * token_width), 4.0
+        yield "per_layer_model_proj.weight", (shape.layers * token_width, shape.width), 1.0
+        yield "per_layer_proj_norm.weight", (token_width,), None
+
+
+def _no_tensors(_shape: Shape) -> Iterator[TensorSpec]:
+    """All are among those of the model."""
+    yield from ()
+
+
 def _phi2(shape: Shape) -> Iterator[TensorSpec]:
     yield from _norms(shape, "attn_norm", bias=True)
     yield from _attention(shape, bias="qkv", output_bias=True)
     yield from _plain(shape, bias=True)
 
 
-def _phi3(shape: Shape) -> Iterator[TensorSpec]:
-    yield from _norms(shape, "attn_norm", "ffn_norm")
+def _fused(shape: Shape) -> Iterator[TensorSpec]:
     queries, keys = shape.heads * shape.head_width, shape.key_heads * shape.head_width
     yield "attn_qkv.weight", (queries + 2 * keys, shape.width), 1.5
     yield "attn_output.weight", (shape.width, queries), 2.0
+
+
+def _phi3(shape: Shape) -> Iterator[TensorSpec]:
+    yield from _norms(shape, "attn_norm", "ffn_norm")
+    yield from _fused(shape)
     yield "ffn_up.weight", (2 * shape.hidden, shape.width), 1.0
     yield "ffn_down.weight", (shape.width, shape.hidden), 2.0
 
@@ -274,6 +319,19 @@ _GRANITE: Final = {"attention.scale": 0.2, "embedding_scale": 3.0, "residual_sca
 _MINICPM: Final = {"embedding_scale": 3.0, "residual_scale": 0.4, "logit_scale": 2.0}
 _WINDOW: Final = {"attention.sliding_window": 24}
 
+_GEMMA4: Final = _WINDOW | {
+    "attention.sliding_window_pattern": list(_NEAR),
+    "attention.key_length_swa": _NEAR_WIDTH,
+    "attention.value_length_swa": _NEAR_WIDTH,
+    "attention.shared_kv_layers": 0,
+    "embedding_length_per_layer_input": 0,
+    "final_logit_softcapping": 10.0,
+    "rope.dimension_count_swa": _NEAR_WIDTH,
+    "rope.freq_base": 1e6,
+    "rope.freq_base_swa": 10000.0,
+}
+_GEMMA4_SHARED: Final = {"attention.shared_kv_layers": 3, "feed_forward_length": [88] * 4 + [176] * 3}
+
 # By the name of a test.
 FAMILIES: Final[dict[str, Family]] = {
     "llama": Family("llama", _llama),
@@ -318,6 +376,44 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "gemma3, period": Family(
         "gemma3", _gemma3, _WINDOW | {"attention.sliding_window_pattern": 3}, tied=True, shape=DEEP, embedding_gain=1.0
+    ),
+    # With other heads of keys in layers without a window, whose keys are the values, as the larger models.
+    "gemma4": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | {"attention.head_count_kv": [2 if near else 1 for near in _NEAR], "rope.dimension_count_swa": 8},
+        partial(_gemma4, values="24"),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
+    ),
+    # With a vector of each token for each layer, and three layers that share keys and values, as the smaller ones.
+    "gemma4, whole heads turn": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | {"attention.head_count_kv": [2 if near else 1 for near in _NEAR]},
+        partial(_gemma4, values="0245"),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
+    ),
+    "gemma4, per layer": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | _GEMMA4_SHARED | {"embedding_length_per_layer_input": 24},
+        partial(_gemma4, token_width=24, shared=3),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
+    ),
+    "gemma4, fused": Family(
+        "gemma4",
+        _no_tensors,
+        _GEMMA4 | _GEMMA4_SHARED,
+        partial(_gemma4, shared=3, fused=True),
+        tied=True,
+        shape=DEEP,
+        embedding_gain=1.0,
     ),
     "phi2": Family("phi2", _phi2, {"rope.dimension_count": 8}, layer_norm=True),
     "phi3": Family("phi3", _phi3),

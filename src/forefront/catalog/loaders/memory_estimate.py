@@ -8,6 +8,7 @@ from forefront.catalog.model_cache import read_json
 from forefront.catalog.sources.known_models import PackageModel
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
+from forefront.graph.architectures.gemma4 import cache_channels
 from forefront.graph.architectures.lfm import convolution_channels
 from forefront.graph.build import makes_embeddings
 from forefront.graph.errors import ModelFileError
@@ -55,7 +56,9 @@ def _weight_bytes(file: ModelFile, options: ModelOptions) -> int:
         options.inference_precision,
         paged=not makes_embeddings(Settings(file.metadata)),
     )
-    skipped = {"token_embd.weight"} if "output.weight" in file.tensors else set()
+    skipped = {"per_layer_token_embd.weight"}
+    if "output.weight" in file.tensors:
+        skipped.add("token_embd.weight")
     return sum(_packed_bytes(tensor, rounding) for name, tensor in file.tensors.items() if name not in skipped)
 
 
@@ -81,6 +84,8 @@ def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int
     keys = settings.integer("attention.key_length", width, at_least=1)
     values = settings.integer("attention.value_length", keys, at_least=1)
     channels = sum(key_heads) * (keys + values)
+    if settings.architecture == "gemma4":
+        channels = cache_channels(settings)
     if settings.architecture == "lfm2":
         channels += key_heads.count(0) * convolution_channels(settings.integer("embedding_length"))
     per_token = channels * max(_KV_BYTES[options.kv_precision], 2 if settings.architecture == "gemma2" else 1)

@@ -14,6 +14,7 @@ from forefront.catalog.pull.pulled_models import PulledModel, PulledModels
 from forefront.catalog.pull.removal import folder_size, remove_model
 from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel, PackageModel
 from forefront.catalog.sources.source import SourceError, find_pullable, reference_text
+from forefront.cli.commands.running_models import load, status, unload
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json
@@ -104,6 +105,10 @@ def remove(
         return
     remark = f"; {format_size(kept)} that another program put into the hub's cache stay" if kept else ""
     typer.echo(printable(f"{model.name} has been removed: {format_size(freed)} freed{remark}"))
+
+
+for command in (status, load, unload):
+    models.command()(command)
 
 
 @contextmanager

@@ -20,12 +20,6 @@ from forefront.wire.admin.records import ModelStatus, ServerStatus
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name in requests, as `forefront models status` shows.")]
 
 
-def add_running_model_commands(group: typer.Typer) -> None:
-    """Add the commands to `forefront models`."""
-    for command in (status, load, unload):
-        group.command()(command)
-
-
 def status(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
     """Show the models of a running server: state, memory, requests. Needs an admin key in FOREFRONT_API_KEY."""
     with handle_errors(), connect(base_url) as client:

@@ -7,6 +7,7 @@ from forefront.graph.architectures.bert import Bert, JinaBert3, NomicBert
 from forefront.graph.architectures.cohere import Cohere2, CommandR
 from forefront.graph.architectures.exaone import Exaone4
 from forefront.graph.architectures.gemma import Gemma, Gemma2, Gemma3, GemmaEmbedding
+from forefront.graph.architectures.gemma4 import Gemma4
 from forefront.graph.architectures.glm import ChatGlm, Glm4
 from forefront.graph.architectures.granite import Granite, MiniCpm
 from forefront.graph.architectures.hunyuan import HunyuanDense
@@ -37,6 +38,7 @@ ARCHITECTURES: Final[dict[str, type[Decoder]]] = {
     "gemma": Gemma,
     "gemma2": Gemma2,
     "gemma3": Gemma3,
+    "gemma4": Gemma4,
     "glm4": Glm4,
     "granite": Granite,
     "hunyuan-dense": HunyuanDense,

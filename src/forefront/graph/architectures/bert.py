@@ -4,9 +4,9 @@ from typing import Final
 
 from forefront.engine.embedding.embedding_graph import InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops
-from forefront.graph.decoder import Decoder, silu
+from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
-from forefront.graph.operations import Node
+from forefront.graph.operations import Node, silu
 from forefront.graph.packing.weights import EmbeddingTable
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation

@@ -2,7 +2,8 @@
 
 from forefront.engine.embedding.embedding_graph import Pooling
 from forefront.graph.attention import AttentionInputs
-from forefront.graph.decoder import Decoder, gelu
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import gelu
 from forefront.graph.packing.weights import Weights
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies

@@ -5,9 +5,9 @@ from typing import Final
 from forefront.engine.embedding.embedding_graph import Pooling
 from forefront.graph.architectures.bert import exact_gelu
 from forefront.graph.attention import AttentionInputs
-from forefront.graph.decoder import Decoder, silu
+from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
-from forefront.graph.operations import Node
+from forefront.graph.operations import Node, silu
 from forefront.graph.packing.weights import Weights
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Frequencies, Rotation, plain_frequencies

@@ -1,6 +1,7 @@
 """Nemotron, and Arcee's AFM."""
 
-from forefront.graph.decoder import Decoder, squared_relu
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import squared_relu
 
 
 class Nemotron(Decoder):

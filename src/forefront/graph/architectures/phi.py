@@ -1,6 +1,7 @@
 """Phi."""
 
-from forefront.graph.decoder import Decoder, gelu
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import gelu
 
 
 class Phi2(Decoder):

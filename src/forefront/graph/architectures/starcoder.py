@@ -1,6 +1,7 @@
 """StarCoder."""
 
-from forefront.graph.decoder import Decoder, gelu
+from forefront.graph.decoder import Decoder
+from forefront.graph.operations import gelu
 
 
 class StarCoder2(Decoder):

@@ -56,6 +56,34 @@ _GEMMA2: Final = HfFamily(
     },
     nulls={"attn_logit_softcapping": 0.0, "final_logit_softcapping": 0.0},
 )
+_GEMMA4: Final = HfFamily(
+    "gemma4",
+    {
+        **_GEMMA3.modules,
+        "layer_scalar": "layer_output_scale",
+        "per_layer_input_gate": "inp_gate",
+        "per_layer_projection": "proj",
+        "post_per_layer_input_norm": "post_norm",
+    },
+    {
+        "model.embed_tokens_per_layer": "per_layer_token_embd",
+        "model.per_layer_model_projection": "per_layer_model_proj",
+        "model.per_layer_projection_norm": "per_layer_proj_norm",
+    },
+    activations=GELU,
+    windows="period",
+    settings={"final_logit_softcapping": "final_logit_softcapping"},
+    defaults={"sliding_window": 512, "sliding_window_pattern": 6, "hidden_size_per_layer_input": 256},
+    # Without a window, heads are wider.
+    aliases={"head_dim": "global_head_dim", "window_head_dim": "head_dim"},
+    # Images alone have attention to later tokens.
+    plain={
+        "use_bidirectional_attention": (None, False, "vision"),
+        "enable_moe_block": (None, False),
+        "per_layer_config": (None,),
+    },
+    nulls={"hidden_size_per_layer_input": 0},
+)
 _COHERE2: Final = HfFamily(
     "cohere2",
     interleaved=True,
@@ -183,6 +211,8 @@ FAMILIES: Final[dict[str, HfFamily]] = {
     "Gemma2ForCausalLM": _GEMMA2,
     "Gemma3ForCausalLM": _GEMMA3,
     "Gemma3ForConditionalGeneration": _GEMMA3,
+    "Gemma4ForCausalLM": _GEMMA4,
+    "Gemma4ForConditionalGeneration": _GEMMA4,
     "GemmaForCausalLM": _GEMMA,
     "Glm4ForCausalLM": _GLM4,
     "GlmForCausalLM": HfFamily("chatglm", interleaved=True, defaults={"partial_rotary_factor": 0.5}),

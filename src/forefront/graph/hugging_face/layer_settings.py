@@ -18,6 +18,8 @@ def family_fields(config: HfConfig) -> dict[str, Any]:
     """The metadata of some families alone, less the architecture's name. Raises `ModelFileError`."""
     if config.family.architecture == "lfm2":
         return _convolutions(config)
+    if config.family.architecture == "gemma4":
+        return _two_widths(config)
     if config.family.architecture == "minicpm":
         return {
             "embedding_scale": config.number("scale_emb"),
@@ -25,6 +27,43 @@ def family_fields(config: HfConfig) -> dict[str, Any]:
             "logit_scale": config.integer("hidden_size") / config.integer("dim_model_base", at_least=1),
         }
     return {}
+
+
+def _two_widths(config: HfConfig) -> dict[str, Any]:
+    """Heads of layers with a window and without, and what the last layers share with earlier ones."""
+    windowed = windowed_layers(config)
+    heads = config.integer("num_attention_heads", at_least=1)
+    near = config.integer("num_key_value_heads", default=heads, at_least=1)
+    # Fewer heads of keys where keys are the values.
+    far = config.integer("num_global_key_value_heads", default=near) if config.get("attention_k_eq_v") is True else near
+    width, wide = config.integer("intermediate_size", at_least=1), config.get("use_double_wide_mlp") is True
+    shared = config.integer("num_kv_shared_layers", default=0)
+    first = config.layers - shared
+    head_width = config.integer("window_head_dim", default=256, at_least=2)
+    return {
+        "attention.head_count_kv": [near if has else far for has in windowed],
+        "attention.key_length_swa": head_width,
+        "attention.value_length_swa": head_width,
+        "attention.shared_kv_layers": shared,
+        "embedding_length_per_layer_input": config.integer("hidden_size_per_layer_input"),
+        "feed_forward_length": [width * 2 if wide and n >= first else width for n in range(config.layers)],
+    }
+
+
+def windowed_layers(config: HfConfig) -> list[int]:
+    """For each layer 1 if it has a window, else 0: by `layer_types`, or by a period."""
+    types = config.get("layer_types")
+    if types is not None:
+        known = {"full_attention": 0, "sliding_attention": 1}
+        if not isinstance(types, list) or len(types) != config.layers or not all(t in known for t in map(str, types)):
+            raise config.unusable("layer_types", types)
+        return [known[str(t)] for t in types]
+    period = config.get("sliding_window_pattern")
+    if isinstance(period, str) and period and set(period) <= {"L", "G"}:  # local and global, again and again
+        return [int(period[n % len(period)] == "L") for n in range(config.layers)]
+    period = config.integer("sliding_window_pattern", at_least=1)
+    place = 0 if config.family.windows == "first" else period - 1
+    return [int(n % period != place) for n in range(config.layers)]
 
 
 def _convolutions(config: HfConfig) -> dict[str, Any]:

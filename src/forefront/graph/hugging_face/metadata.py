@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
-from forefront.graph.hugging_face.layer_settings import family_fields
+from forefront.graph.hugging_face.layer_settings import family_fields, windowed_layers
 from forefront.graph.hugging_face.rope import RopeSettings, read_rope
 
 _EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
@@ -83,20 +83,8 @@ def _windows(config: HfConfig) -> dict[str, Any]:
     chosen = config.get("use_sliding_window")
     if kind == "none" or window is None or (chosen is not True if kind == "chosen" else chosen is False):
         return {}
-    types = config.get("layer_types")
-    if types is not None:
-        known = {"full_attention": 0, "sliding_attention": 1}
-        if not isinstance(types, list) or len(types) != config.layers or not all(t in known for t in map(str, types)):
-            raise config.unusable("layer_types", types)
-        pattern = [known[str(t)] for t in types]
-    elif kind in ("period", "first"):
-        period = config.get("sliding_window_pattern")
-        if isinstance(period, str) and period and set(period) <= {"L", "G"}:  # local and global, again and again
-            pattern = [int(period[n % len(period)] == "L") for n in range(config.layers)]
-        else:
-            period = config.integer("sliding_window_pattern", at_least=1)
-            place = 0 if kind == "first" else period - 1
-            pattern = [int(n % period != place) for n in range(config.layers)]
+    if config.get("layer_types") is not None or kind in ("period", "first"):
+        pattern = windowed_layers(config)
     else:
         first = config.integer("max_window_layers", default=0) if kind == "chosen" else 0
         pattern = [int(n >= first) for n in range(config.layers)]

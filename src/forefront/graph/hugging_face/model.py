@@ -28,8 +28,12 @@ _WRAPPER: Final = "model."
 _HEADS: Final = ("lm_head.", "output.", "score.")
 _JOINED: Final = ".attn_qkv."
 _CONVOLUTION: Final = ".shortconv.conv.weight"
-# Tensors that the configuration implies, and the image parts of a multimodal model.
-_IGNORED: Final = re.compile(r".*\.rotary_emb\.inv_freq|(model\.)?(vision_tower|multi_modal_projector|visual)\..*")
+# Tensors that the configuration implies, and the parts for images and sound of a multimodal model.
+_IGNORED: Final = re.compile(
+    r".*\.rotary_emb\.inv_freq|"
+    r"(model\.)?(vision_tower|audio_tower|embed_vision|embed_audio|multi_modal_projector|visual)\..*"
+)
+_FACTOR: Final = ".layer_scalar"  # Gemma 4's, a tensor without a module
 _LAYER: Final = re.compile(r"(\d{1,4})\.(.+)")
 _HEAD_NORM: Final = re.compile(r"(.+\.self_attn\.[qk])_layernorm\.norms\.(\d{1,4})\.weight")
 
@@ -141,7 +145,7 @@ def _new_name(name: str) -> str:
 
 
 def _gguf_name(config: HfConfig, name: str) -> str:
-    module, _, kind = name.rpartition(".")
+    module, _, kind = (f"{name}.weight" if name.endswith(_FACTOR) else name).rpartition(".")
     names, prefix = config.family.model_names, ""
     if name.startswith(config.family.layers) and (match := _LAYER.fullmatch(module[len(config.family.layers) :])):
         names, prefix, module = config.family.layer_names, f"blk.{int(match[1])}.", match[2]

@@ -15,7 +15,7 @@ from forefront.graph.block_formats import Floats
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.config import HfConfig
 
-_KINDS: Final = "default, linear, dynamic, llama3, yarn and longrope"
+_KINDS: Final = "default, linear, dynamic, llama3, yarn, longrope and proportional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
     """Raises `ModelFileError`."""
     scaling, near = _scaling(config)
     part = _number(scaling, "partial_rotary_factor", config.number("partial_rotary_factor", default=1.0))
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    turned = part  # the frequencies of "proportional" are those of whole heads
+    part = 1.0 if kind == "proportional" else part
     width = int(head_width * part) if 0 < part <= 1 else 0
     if width < 2 or width % 2:
         raise ModelFileError(f"its positions turn {width} of the {head_width} channels of a head")
@@ -41,13 +44,14 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
         fields["attention.temperature_scale"] = _number(scaling, "llama_4_scaling_beta")
         original = _positive(scaling, "original_max_position_embeddings")
         fields["rope.scaling.original_context_length"] = int(min(original, 1 << 30))
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind == "dynamic" and "alpha" in scaling:
         fields["rope.freq_base"] = base * max(0.0, _number(scaling, "alpha")) ** (width / max(1, width - 2))
     elif kind == "linear":
         fields |= {"rope.scaling.type": "linear", "rope.scaling.factor": _number(scaling, "factor")}
     elif kind == "yarn":
         fields |= _yarn(config, scaling)
+    elif kind == "proportional":
+        return RopeSettings(fields, {"rope_freqs.weight": _proportional(scaling, turned, width)})
     elif kind == "llama3":
         return RopeSettings(fields, {"rope_freqs.weight": _llama3(scaling, base, width)})
     elif kind in ("longrope", "su"):
@@ -124,6 +128,15 @@ def _llama3(scaling: Mapping[str, Any], base: float, width: int) -> Floats:
     turns = context * np.power(base, -np.arange(0, width, 2) / width) / (2 * math.pi)
     smooth = np.clip((turns - low) / (high - low), 0, 1)
     return np.asarray(1 / ((1 - smooth) / factor + smooth), np.float32)
+
+
+def _proportional(scaling: Mapping[str, Any], part: float, width: int) -> Floats:
+    """The divisor of each pair's frequency: infinite, but for the first part of the pairs."""
+    if not 0 <= part <= 1:
+        raise ModelFileError(f"its config.json has the unusable value {part} for partial_rotary_factor")
+    factors = np.full(width // 2, 1e30, np.float32)
+    factors[: int(part * width // 2)] = _positive(scaling, "factor", 1.0)
+    return factors
 
 
 def _longrope(config: HfConfig, scaling: Mapping[str, Any], fields: dict[str, Any], width: int) -> RopeSettings:
