@@ -11,7 +11,7 @@ from forefront.fairness.tenant import NO_TENANT, Tenant
 
 @cache
 def _closed_loop() -> asyncio.AbstractEventLoop:
-    """One for all sequences: a loop opens three files, and some tests make 20,000 sequences."""
+    """One for all sequences: a loop opens three files, and some tests make thousands of sequences."""
     loop = asyncio.new_event_loop()
     loop.close()
     return loop
