@@ -199,7 +199,7 @@ async def test_many_distinct_schemas_leave_a_bounded_cache(mini: Bound) -> None:
 async def test_large_schemas_leave_a_bounded_cache(mini: Bound) -> None:
     """Each takes some 5 MiB; by the eighth, threads and their heaps have been made."""
     sizes = []
-    for i in range(18):
+    for i in range(24):
         sizes.append(_memory())
         properties = {f"{i}x{name}": {"enum": [f"value {i} {name} {n}" for n in range(40)]} for name in range(250)}
         schema = {"type": "object", "properties": properties}
