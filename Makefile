@@ -20,6 +20,8 @@ help:  ## Show the targets
 serve: $(VENV)/serve.stamp $(PAGE)  ## Serve the built-in model on port 8000 (ARGS="PATH/model.gguf --port 9000" for another)
 	@$(BIN)/forefront serve $(ARGS)
 
+# Without bytecode, each process of a test would compile the package anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.stamp $(VENV)/docs.stamp $(PAGE)  ## Run the tests in WORKERS=2 processes, one file at a time each
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -3,14 +3,15 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from forefront.catalog.sources.source import SourceError
 from forefront.catalog.sources.template_override import read_chat_template, template_names
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
+from forefront.cli.apps.app import app
 from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.models.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
@@ -86,14 +87,13 @@ def test_a_template_that_cannot_be_used_is_one_line(
     file = tmp_path / "my.jinja"
     if content is not None:
         file.write_bytes(content)
-    command = [sys.executable, "-m", "forefront.cli", "serve", str(bare), "--chat-template", str(file), "--port", "0"]
-    environment = {"FOREFRONT_HOME": str(tmp_path / "home"), "PATH": ""}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
-    assert ended.returncode == 1
+    arguments = ["serve", str(bare), "--chat-template", str(file), "--port", "0"]
+    ended = CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(tmp_path / "home")})
+    assert ended.exit_code == 1
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("forefront: ")
     assert reason in last
-    assert "Traceback" not in ended.stderr
+    assert isinstance(ended.exception, SystemExit)
 
 
 @pytest.mark.parametrize("name", template_names())

@@ -34,6 +34,7 @@ WEATHER: dict[str, Any] = {
 }
 CLOCK: dict[str, Any] = {"type": "function", "function": {"name": "get_time"}}
 TOOLS = {"get_weather": WEATHER, "get_time": CLOCK}
+NAMED = {"type": "function", "function": {"name": "get_weather"}}
 SCHEMA = {
     "type": "object",
     "properties": {"sky": {"enum": ["clear", "dull"]}, "degrees": {"type": "integer", "minimum": 0, "maximum": 40}},
@@ -208,7 +209,7 @@ def test_a_response_format_applies_from_the_start_without_reasoning(speakers: Sp
     jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
-@pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+@pytest.mark.parametrize("tool_choice", ["required", NAMED])
 @pytest.mark.parametrize("model", THINKERS)
 def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choice: Any) -> None:
     choices = agree(speakers, thinking(model, tools=list(TOOLS.values()), tool_choice=tool_choice, max_tokens=160))
@@ -250,8 +251,15 @@ def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parallel", [True, False])
-@pytest.mark.parametrize("tool_choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+@pytest.mark.parametrize(
+    ("tool_choice", "parallel"),
+    [
+        ("required", True),
+        ("required", False),
+        (NAMED, False),
+        pytest.param(NAMED, True, marks=pytest.mark.exhaustive),  # one call, as without parallel calls
+    ],
+)
 @pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])
 def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choice: Any, parallel: bool) -> None:
     request_fields = body(

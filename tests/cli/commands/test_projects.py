@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.commands.test_serve import forefront
+from tests.cli.commands.in_process import run_here
 
 
 def test_set_changes_the_given_settings(tmp_path: Path) -> None:
@@ -17,6 +17,6 @@ def test_set_changes_the_given_settings(tmp_path: Path) -> None:
         ("--weight 1", "shop: weight 1, limits: 5000 tokens/min, 3 at a time, 25/month"),
         ("--budget none --tpm none --concurrency none", "shop: weight 1, limits: none"),
     ):
-        result = forefront("projects", "set", "shop", *arguments.split(), home=tmp_path)
+        result = run_here("projects", "set", "shop", *arguments.split(), home=tmp_path)
         assert result.stdout == f"{output}\n", result.stderr
-    assert "none" in forefront("projects", "set", "--help", home=tmp_path).stdout
+    assert "none" in run_here("projects", "set", "--help", home=tmp_path).stdout

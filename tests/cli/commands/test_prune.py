@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from forefront.gateway.ledger.settlement import LedgerRow, write_rows
 from forefront.gateway.store.database import default_url, open_database
 from forefront.gateway.store.tables import completions
+from tests.cli.commands.in_process import run_here
 from tests.cli.commands.test_serve import forefront
 
 _YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
@@ -42,7 +43,7 @@ def left(home: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
-    before = forefront("usage", "--by", "day", "--csv", home=home).stdout
+    before = run_here("usage", "--by", "day", "--csv", home=home).stdout
     assert len(before.splitlines()) == 5
     refused = forefront("prune", "--before", "2026-01-03", home=home)
     assert (refused.returncode, refused.stderr) == (
@@ -50,12 +51,12 @@ def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
         "forefront: 2 completions before 2026-01-03 (UTC) would be deleted for good: confirm with --yes\n",
     )
     assert left(home) == ["c0", "c1", "c2", "c3"]
-    done = forefront("prune", "--before", "2026-01-03", "--yes", home=home)
+    done = run_here("prune", "--before", "2026-01-03", "--yes", home=home)
     assert (done.stdout, done.stderr) == ("2 completions before 2026-01-03 deleted\n", "")
-    assert forefront("prune", "--before", _YESTERDAY, "--yes", home=home).stdout.startswith("1 completions")
+    assert run_here("prune", "--before", _YESTERDAY, "--yes", home=home).stdout.startswith("1 completions")
     assert left(home) == ["c3"]
-    assert forefront("usage", "--by", "day", "--csv", home=home).stdout == before
-    assert forefront("prune", "--before", _YESTERDAY, home=home).stdout.startswith("0 completions")
+    assert run_here("usage", "--by", "day", "--csv", home=home).stdout == before
+    assert run_here("prune", "--before", _YESTERDAY, home=home).stdout.startswith("0 completions")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,8 @@ def test_prune_deletes_rows_and_keeps_reports(home: Path) -> None:
     ],
 )
 def test_an_invalid_or_unfinished_day_is_refused(home: Path, day: str, message: str) -> None:
-    refused = forefront("prune", "--before", day, "--yes", home=home)
-    assert refused.returncode == 1
+    refused = run_here("prune", "--before", day, "--yes", home=home)
+    assert refused.exit_code == 1
     assert message in refused.stderr
     assert len(left(home)) == 4
 

@@ -199,12 +199,15 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
             (["serve", str(tiny_gguf), "--device", "TPU"], {}, "'TPU' is not a device: it is CPU, GPU or AUTO"),
         ]
         for arguments, variables, message in cases:
-            result = forefront(*arguments, home=tmp_path / "home", **variables)
-            assert result.returncode == 1, result
+            result = CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(tmp_path / "home")} | variables)
+            assert result.exit_code == 1, result
             lines = [line for line in result.stderr.splitlines() if line.startswith("forefront:")]
             assert len(lines) == 1, result.stderr
             assert message in lines[0]
-            assert "Traceback" not in result.stderr
+            assert isinstance(result.exception, SystemExit)
+        process = forefront(*cases[0][0], home=tmp_path / "home")
+        assert process.returncode == 1
+        assert [cases[0][2] in line for line in process.stderr.splitlines()] == [True]
 
 
 @pytest.mark.slow
@@ -222,12 +225,12 @@ def test_a_key_that_is_not_adopted_is_named_as_it_is(tiny_gguf: Path, tmp_path: 
 def test_help_and_version(tmp_path: Path) -> None:
     result = forefront("--version", home=tmp_path)
     assert result.stdout.startswith("forefront 0.")
-    for arguments in (["--help"], ["serve", "--help"], ["chat", "--help"]):
-        result = forefront(*arguments, home=tmp_path)
-        assert result.returncode == 0
-        assert "Usage:" in result.stdout
-    assert "FOREFRONT_API_KEY" in forefront("serve", "--help", home=tmp_path).stdout
     assert forefront("sever", home=tmp_path).returncode == 2
+    for arguments in (["--help"], ["serve", "--help"], ["chat", "--help"]):
+        shown = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+        assert shown.exit_code == 0
+        assert "Usage:" in shown.stdout
+        assert arguments[0] != "serve" or "FOREFRONT_API_KEY" in shown.stdout
 
 
 @pytest.mark.parametrize("hard", [300, 2700])

@@ -12,7 +12,7 @@ from tests.engine.helpers import make_sequence
 from tests.engine.sampling.test_constraint import mask_of
 from tests.engine.sampling.test_sampler import FLAT, PEAKED, VOCABULARY, expected, make_logits
 
-COUNT = 20_000
+COUNT = 8_000
 
 
 @pytest.mark.parametrize("draft", [0, 7, 150])
