@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from forefront.catalog.sources.source import SourceError
 from forefront.catalog.sources.template_override import read_chat_template, template_names
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.models.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 
 
 def run_here(*arguments: str, home: Path) -> Result:

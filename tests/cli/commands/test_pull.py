@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from forefront.catalog.sources.source import BUILT_IN_PATH
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 from tests.support.models.hf_directory import write_directory
 from tests.support.server import RunningServer, run_server
 from tests.support.services.hub import Hub, Repository, run_hub

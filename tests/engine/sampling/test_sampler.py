@@ -85,7 +85,7 @@ FLAT = np.linspace(0.5, 0, VOCABULARY).astype(np.float32)
 def test_frequencies_match_the_distribution(row: npt.NDArray[np.float32], sampling: SamplingParams) -> None:
     shuffled = np.random.default_rng(1).permutation(row)
     sampling = SamplingParams(**{name: getattr(sampling, name) for name in sampling.__slots__} | {"seed": 11})
-    count = 4_000
+    count = 8_000
     drawn = draw(shuffled, sampling, count)
     probability = expected(shuffled, sampling)
     assert {token for token, _ in drawn.items()} <= set(np.flatnonzero(probability).tolist())

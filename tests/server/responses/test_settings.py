@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forefront.cli.apps.app import app
+from forefront.cli.app import app
 from tests.support.server import KEY, run_server
 
 FIELDS = {"model": "tiny", "input": "a secret sentence", "max_output_tokens": 1}
