@@ -59,3 +59,8 @@ async def test_models(peer: OpenAI, async_peer: AsyncOpenAI) -> None:
         assert model.created > 0
         assert peer.models.retrieve(name) == model
     assert [model.id async for model in async_peer.models.list()] == list(listed)
+
+
+def test_the_best_of_as_many_choices_are_all_of_them(peer: OpenAI) -> None:
+    answer = peer.completions.create(model=MODEL, prompt="Once", n=2, best_of=2, max_tokens=4)
+    assert [choice.index for choice in answer.choices] == [0, 1]

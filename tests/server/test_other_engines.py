@@ -104,6 +104,8 @@ def test_a_response_format_applies_under_every_field_name(
         ({"do_sample": False, "temperature": None}, {"temperature": 0}),
         ({"top_k": -1}, {"top_k": 0}),
         ({"think": False}, {"reasoning_effort": "none"}),
+        ({"best_of": 2, "n": 2}, {"n": 2}),
+        ({"best_of": 2, "num_return_sequences": 2}, {"n": 2}),
     ],
 )
 def test_another_name_means_the_same(server: RunningServer, fields: dict[str, Any], same_as: dict[str, Any]) -> None:
@@ -155,6 +157,7 @@ def test_another_name_means_the_same(server: RunningServer, fields: dict[str, An
         ({"xtc_probability": 0.5}, 400, "xtc_probability"),
         ({"top_n_sigma": 1}, 400, "top_n_sigma"),
         ({"use_beam_search": True}, 400, "use_beam_search"),
+        ({"best_of": 3, "n": 2}, 400, "best_of"),
         ({"allowed_token_ids": [1]}, 400, "allowed_token_ids"),
         ({"bad_words": ["x"]}, 400, "bad_words"),
         ({"repeat_last_n": 64, "repeat_penalty": 1.1}, 400, "repeat_last_n"),

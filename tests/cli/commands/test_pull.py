@@ -154,6 +154,16 @@ def wait_for_size(folder: Path, size: int) -> None:
             ["pull", "nothing"],
             "nothing: this is neither a known model (`forefront models list`) nor a reference such as hf:owner/repo",
         ),
+        (
+            ["pull", "smolm2"],
+            "smolm2: this is neither a known model (`forefront models list`) nor a reference such as "
+            "hf:owner/repo; did you mean smollm2?",
+        ),
+        (
+            ["pull", "Qwen/Qwen3-4B"],
+            "Qwen/Qwen3-4B: this is neither a known model (`forefront models list`) nor a "
+            "reference such as hf:owner/repo; hf:Qwen/Qwen3-4B would be the model of that name on the Hugging Face hub",
+        ),
         (["models", "remove", "no\x1bthing"], r"no\u001bthing has not been pulled; `forefront models list` lists"),
     ],
 )

@@ -337,6 +337,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path / 'forefront.db'}")
 
 
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").touch()
+    for folder in (tmp_path / "home", tmp_path / "home" / "more"):
+        with pytest.raises(StoreError, match=f"forefront.db cannot be opened: {folder} is not a directory"):
+            open_database(f"sqlite:///{folder / 'forefront.db'}")
+
+
 def test_the_ledgers_transactions_on_sqlite_keep_their_connection(tmp_path: Path) -> None:
     """Until one fails; the next one has a connection that works. None is left open at the end."""
     database, taken = open_database(f"sqlite:///{tmp_path / 'forefront.db'}"), 0

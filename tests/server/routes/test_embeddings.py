@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -133,6 +134,11 @@ def test_a_ranking_is_sorted_and_shortened(encoders: RunningServer) -> None:
     assert [entry["document"]["text"] for entry in best["results"]] == [
         texts[entry["index"]] for entry in best["results"]
     ]
+
+
+def test_a_text_that_cannot_fit_needs_no_room_for_an_answer(encoders: RunningServer) -> None:
+    message = post(encoders, "embeddings", model="mean", input="a" * 10**6).json()["error"]["message"]
+    assert re.search(r"at least \d+ more than fit\.$", message), message
 
 
 @pytest.mark.parametrize(

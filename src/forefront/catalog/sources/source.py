@@ -158,10 +158,18 @@ def _check_safetensors(path: Path) -> None:
     )
 
 
+def pullable_hint(text: str) -> str:
+    """The end of a sentence about a text that is no reference: the known model or the repository that may be meant."""
+    if _REPOSITORY.fullmatch(text):
+        return f"; hf:{text} would be the model of that name on the Hugging Face hub"
+    near = difflib.get_close_matches(text, KNOWN_MODELS, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def _other_kinds(text: str) -> str:
     """The end of a sentence about a text that may be meant for a known model, or a repository of the hub."""
     if _REPOSITORY.fullmatch(text):
-        return f"; hf:{text} would be the model of that name on the Hugging Face hub"
+        return pullable_hint(text)
     if "/" in text or "." in text:
         return ""
     known = [BUILT_IN_NAME, *KNOWN_MODELS]

@@ -75,7 +75,7 @@ class EmbeddingBackend:
         self._facts = facts
         texts = TokenTexts(tokenizer.pieces, {token: text for text, token in tokenizer.control.items()})
         self._codec = TextCodec(tokenizer, texts, shape.vocabulary_size)
-        self._limit = PromptSizeLimit(shape.context_length, tokenizer.longest)
+        self._limit = PromptSizeLimit(shape.context_length, tokenizer.longest, answered=False)
         self._frame = tokenizer.frame or _frame(tokenizer)
         self._rerank_prompt = RerankPrompt(tokenizer, self._frame, facts.rank_template)
 

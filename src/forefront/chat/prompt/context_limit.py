@@ -37,10 +37,10 @@ def _limit(limit: int) -> str:
 
 class PromptSizeLimit:
     """Refuses texts that cannot fit, by their bytes, before they are encoded. `limit` is the context in tokens;
-    `longest` are the bytes of the longest token."""
+    `longest` are the bytes of the longest token. `answered`: the model continues the texts, by at least one token."""
 
-    def __init__(self, limit: int, longest: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, longest: int, *, answered: bool = True) -> None:
+        self._limit, self._answered = limit, answered
         self._token = max(longest, _BYTES_PER_TOKEN)
 
     def check(self, text: str, param: str, what: str = "prompt") -> None:
@@ -51,11 +51,12 @@ class PromptSizeLimit:
         if 4 * len(text) <= most or (size := len(text.encode("utf-8", "surrogatepass"))) <= most:
             return
         least = -(-size // self._token)
-        excess = max(least + 1 - self._limit, 1)
+        excess = max(least + self._answered - self._limit, 1)
         text = (
             f"{_limit(self._limit)} The {what} is too long: its {size} bytes of text are at least {least} tokens of "
-            f"{self._token} bytes, which is at least {excess} more than fit with room for an answer."
+            f"{self._token} bytes, which is at least {excess} more than fit"
         )
+        text += " with room for an answer." if self._answered else "."
         raise RequestError("context_length_exceeded", text, param=param)
 
     def check_messages(self, size: int) -> None:

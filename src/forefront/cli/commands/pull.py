@@ -7,7 +7,7 @@ from rich.console import Console
 
 from forefront.catalog.pull.pull import Puller
 from forefront.catalog.pull.pulled_models import PulledModel
-from forefront.catalog.sources.source import Pullable, SourceError, find_pullable
+from forefront.catalog.sources.source import Pullable, SourceError, find_pullable, pullable_hint
 from forefront.cli.settings.config import ConfigError
 from forefront.cli.store import fail, find_home
 from forefront.cli.terminal.json_output import JsonOption, print_json
@@ -54,6 +54,7 @@ def _parse(text: str) -> Pullable:
     if remote is None:
         raise SourceError(
             f"{text}: this is neither a known model (`forefront models list`) nor a reference such as hf:owner/repo"
+            f"{pullable_hint(text)}"
         )
     return remote
 

@@ -230,6 +230,8 @@ def _create_private_file(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(f"{path} cannot be opened: {path.parent} is not a directory") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the path
         reason = error.strerror if isinstance(error, OSError) else "it is not a valid path"
         raise StoreError(f"{path} cannot be opened: {reason}") from None

@@ -29,5 +29,5 @@ MESSAGES_CONVENTIONS: Final = ApiConventions(
     request_id_headers=(b"x-request-id", b"request-id"),
     status=messages_status,
     version_header=b"anthropic-version",
-    shared_paths=("/v1/models",),
+    shared_paths=("/v1/models", "/v1/v1", "/messages", "/models"),
 )

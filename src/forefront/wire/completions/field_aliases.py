@@ -35,6 +35,7 @@ _REWRITTEN: Final = frozenset(
         *REASONING_ALIASES,
         "options",
         "do_sample",
+        "best_of",
         "response_format",
         "grammar",
         "add_generation_prompt",
@@ -57,6 +58,9 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     if chat:
         rewrite_reasoning(fields)
         _rewrite_continuation(fields)
+    # The best `n` of `n` choices are all of them.
+    if same(fields.get("best_of"), fields.get("n", 1)):
+        del fields["best_of"]
     if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:
         put_field(fields, "temperature", 0, "do_sample")
     return fields
