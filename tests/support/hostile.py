@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.server.http.parsed_size import parsed_size
+from forefront.server.http.parsed_size import MAX_MEMBERS, parsed_size
 from forefront.tokenizer.files.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
@@ -87,8 +87,8 @@ def _flat_tools(size: int) -> str:
 
 
 def _entries() -> str:
-    """As many entries of an object as a body may have."""
-    return ",".join(f'"q{n}":1' for n in range(_PARSED // 240))
+    """As many entries of an object as a body may have, with names that fill it."""
+    return ",".join(f'"q{n:0190}":1' for n in range(MAX_MEMBERS - 20))
 
 
 def _arguments(arguments: str) -> bytes:
@@ -149,6 +149,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "metadata of all a body": Hostile(CHAT, _chat(f'"metadata":{{{_entries()}}}'), (200,)),
     "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (413,)),
     "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (413,)),
+    "50,000 unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(50_000))), (413,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
     "anagrams of known names": Hostile(CHAT, _chat(",".join(f'"{name}":1' for name in _anagrams())), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),
