@@ -83,6 +83,18 @@ async def test_pipelined_requests_of_many_chunks_stay_apart() -> None:
     assert (sum(first), sum(second)) == (9000, 7000)
 
 
+async def test_many_chunks_before_a_broken_one_or_the_end_of_the_connection() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    last = head.replace(b"host: x", b"host: x\r\nconnection: close")
+    async with _serving() as port:
+        broken = chunked(b"y" * _COUNT).removesuffix(b"0\r\n\r\n") + b"zz\r\n"
+        assert (await answered(port, head + broken)).startswith(b"HTTP/1.1 400")
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + chunked(b"y" * _COUNT))
+        writer.transport.abort()
+        assert b"[1]" in await answered(port, last + chunked(b"z"))
+
+
 async def test_a_chat_request_in_chunks_of_one_byte(server: RunningServer) -> None:
     fields = {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
     body = json.dumps(fields | {"metadata": {"a": "b" * 60_000}}).encode()

@@ -4,7 +4,6 @@ that it found to the file named by `GARBAGE_FILE`."""
 import gc
 import os
 import signal
-import sys
 from pathlib import Path
 
 from forefront.cli import main
@@ -20,4 +19,4 @@ def _report(*_: object) -> None:
 if __name__ == "__main__":
     server_runtime._GC_THRESHOLD = 2**30
     signal.signal(signal.SIGUSR2, _report)
-    sys.exit(main())
+    main()

@@ -32,10 +32,10 @@ class PiecewiseProtocol(HttpToolsProtocol):
             self._deliver()
             return
         self._unread += data
-        if self._turn_due:
-            self.flow.pause_reading()
-        else:
+        if not self._turn_due:
             self._read_pieces()
+        elif not self.transport.is_closing():
+            self.flow.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unread.clear()
@@ -59,14 +59,15 @@ class PiecewiseProtocol(HttpToolsProtocol):
             del self._unread[:_PIECE]
             self.receive(piece)
         self._deliver()
-        if self._unread:
-            self._turn_due = True
-            self.flow.pause_reading()
+        paused, self._turn_due = self._turn_due, bool(self._unread)
+        if self._turn_due:
             self.loop.call_soon(self._read_pieces)
-        elif self._turn_due:
-            self._turn_due = False
-            if not self.pipeline and len(self.cycle.body) <= HIGH_WATER_LIMIT:
-                self.flow.resume_reading()
+        if self.transport.is_closing():
+            return
+        if self._turn_due:
+            self.flow.pause_reading()
+        elif paused and not self.pipeline and len(self.cycle.body) <= HIGH_WATER_LIMIT:
+            self.flow.resume_reading()
 
     def _deliver(self) -> None:
         """Hand the parts of the body to the request."""
