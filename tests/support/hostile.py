@@ -37,8 +37,9 @@ class Hostile:
 
 def _repeated(unit: str, size: int) -> str:
     """As many of `unit`, with commas between them, as a body of `size` may have."""
-    parsed = parsed_size(f"{unit},".encode(), _PARSED)
-    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed))
+    parsed, members = parsed_size(f"{unit},".encode(), _PARSED), unit.count('":')
+    most = min(size // (len(unit) + 1), _PARSED // parsed)
+    return ",".join([unit] * min(most, (MAX_MEMBERS - 20) // max(members, 1)))
 
 
 def _chat(extra: str = "", content: str = '"x"') -> bytes:
@@ -102,7 +103,7 @@ def _reference(number: int) -> str:
     return f'{{"type":"item_reference","id":"msg_{number:028x}0000"}}'
 
 
-_DEEP: Final = '{"items":' * 400 + "{}" + "}" * 400
+_DEEP: Final = '{"items":' * 300 + "{}" + "}" * 300
 _IMAGE: Final = f"data:image/png;base64,{'A' * (_BODY - 300)}"
 _TEXT_PART: Final = '{"type":"text","text":"x"}'
 _ITEM: Final = '{"role":"user","content":"x"}'
@@ -135,7 +136,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(18_000)
+                            for n in range(7_900)
                         ],
                     }
                 ],
