@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.server.http.parsed_size import parsed_size
+from forefront.server.http.parsed_size import MAX_MEMBERS, parsed_size
 from forefront.tokenizer.files.gguf import gguf_tokenizer
 
 CHAT: Final = "/v1/chat/completions"
@@ -37,8 +37,9 @@ class Hostile:
 
 def _repeated(unit: str, size: int) -> str:
     """As many of `unit`, with commas between them, as a body of `size` may have."""
-    parsed = parsed_size(f"{unit},".encode(), _PARSED)
-    return ",".join([unit] * min(size // (len(unit) + 1), _PARSED // parsed))
+    parsed, members = parsed_size(f"{unit},".encode(), _PARSED), unit.count('":')
+    most = min(size // (len(unit) + 1), _PARSED // parsed)
+    return ",".join([unit] * min(most, (MAX_MEMBERS - 20) // max(members, 1)))
 
 
 def _chat(extra: str = "", content: str = '"x"') -> bytes:
@@ -87,8 +88,8 @@ def _flat_tools(size: int) -> str:
 
 
 def _entries() -> str:
-    """As many entries of an object as a body may have."""
-    return ",".join(f'"q{n}":1' for n in range(_PARSED // 240))
+    """As many entries of an object as a body may have, with names that fill it."""
+    return ",".join(f'"q{n:0190}":1' for n in range(MAX_MEMBERS - 20))
 
 
 def _arguments(arguments: str) -> bytes:
@@ -102,7 +103,7 @@ def _reference(number: int) -> str:
     return f'{{"type":"item_reference","id":"msg_{number:028x}0000"}}'
 
 
-_DEEP: Final = '{"items":' * 400 + "{}" + "}" * 400
+_DEEP: Final = '{"items":' * 300 + "{}" + "}" * 300
 _IMAGE: Final = f"data:image/png;base64,{'A' * (_BODY - 300)}"
 _TEXT_PART: Final = '{"type":"text","text":"x"}'
 _ITEM: Final = '{"role":"user","content":"x"}'
@@ -135,7 +136,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
                         "role": "assistant",
                         "tool_calls": [
                             {"id": str(n), "type": "function", "function": {"name": "f", "arguments": "{}"}}
-                            for n in range(18_000)
+                            for n in range(7_900)
                         ],
                     }
                 ],
@@ -149,6 +150,7 @@ HOSTILE: Final[dict[str, Hostile]] = {
     "metadata of all a body": Hostile(CHAT, _chat(f'"metadata":{{{_entries()}}}'), (200,)),
     "biases": Hostile(CHAT, _chat('"logit_bias":{' + ",".join(f'"{n}":1' for n in range(250_000)) + "}"), (413,)),
     "unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(250_000))), (413,)),
+    "50,000 unknown fields": Hostile(CHAT, _chat(",".join(f'"q{n}":1' for n in range(50_000))), (413,)),
     "long unknown fields": Hostile(CHAT, _chat(",".join(f'"{"max_token" * 14_000}{n}":1' for n in range(64))), (200,)),
     "anagrams of known names": Hostile(CHAT, _chat(",".join(f'"{name}":1' for name in _anagrams())), (200,)),
     "a long role": Hostile(CHAT, _chat().replace(b'"user"', b'"' + b" - at `$." * (_BODY // 9) + b'"'), (422,)),

@@ -22,7 +22,8 @@ class Backlog:
 
     def __init__(self, quota: Quota, tenant: Tenant, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._quota, self._owner = quota, tenant.name
-        self._pause, self._resume = pause, resume
+        self._pause: Callable[[], None] | None = pause
+        self._resume: Callable[[], None] | None = resume
         self._held = 0
         self._paused = False
 
@@ -36,7 +37,8 @@ class Backlog:
         self._held = size
         if not (last or self._paused) and size > ALLOWANCE and not self._quota.fits(self._owner, 0):
             self._paused = True
-            self._pause()
+            if self._pause is not None:
+                self._pause()
 
     def clear(self) -> None:
         """Account for a reader that has taken all tokens."""
@@ -46,4 +48,9 @@ class Backlog:
         self._held = 0
         if self._paused:
             self._paused = False
-            self._resume()
+            if self._resume is not None:
+                self._resume()
+
+    def end(self) -> None:
+        """The engine has released the generation: there is nothing left to pause."""
+        self._pause = self._resume = None

@@ -33,6 +33,9 @@ class Generation:
 
     Each item is the list of tokens that arrived since the last one, in order. Iteration ends when every continuation
     has finished, or raises an `EngineError`. Instead of iterating, call `take` whenever `notify` is called.
+
+    A released generation refers to nothing that refers to it: thousands of them at a time would otherwise wait for the
+    garbage collector, which frees them in one go on the event loop.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Generation:
     ) -> None:
         self._loop = loop
         self._unfinished = count
-        self._cancel = cancel
+        self._cancel: Callable[[Generation], None] | None = cancel
         self._backlog = backlog
         self._arrived: list[Token] = []
         self._error: Exception | None = None
@@ -52,7 +55,7 @@ class Generation:
         self._ended = False
         self._closed = self._dropped = False
         # Called on the event loop with every change.
-        self.notify: Callable[[], None] = self._wake
+        self.notify: Callable[[], None] | None = None
         # Done once the engine has released the generation: no more tokens will be sampled.
         self.released: asyncio.Future[None] = loop.create_future()
         # Sampled tokens of all continuations.
@@ -104,7 +107,7 @@ class Generation:
         """Stop computing, and end the iteration after the tokens that have arrived."""
         self._stop()
         self._closed = True
-        self.notify()
+        self._wake()
 
     async def aclose(self) -> int:
         """Cancel, wait until the engine has released the generation, and return the number of sampled tokens."""
@@ -123,25 +126,31 @@ class Generation:
             self.release()
         if unread and self._backlog is not None:
             self._backlog.hold(self._arrived, last=self._ended)
-        self.notify()
+        self._wake()
 
     def fail(self, error: Exception) -> None:
         """End with an error; on the event loop."""
         self._error = error
         self._ended = True
         self.release()
-        self.notify()
+        self._wake()
 
     def release(self) -> None:
         """Mark as released by the engine; on the event loop."""
         if not self.released.done():
             self.released.set_result(None)
+        self._cancel = None
+        if self._backlog is not None:
+            self._backlog.end()
 
     def _stop(self) -> None:
         if not self._ended:
             self._ended = True
-            self._cancel(self)
+            if self._cancel is not None:
+                self._cancel(self)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        if self.notify is not None:
+            self.notify()

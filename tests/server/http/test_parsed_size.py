@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forefront.server.http.body_memory import BodyMemory
-from forefront.server.http.parsed_size import parsed_size, small_parsed_size
+from forefront.server.http.parsed_size import MAX_MEMBERS, parsed_size, small_parsed_size
 from forefront.wire.parsing.json_reader import read_json
 
 HOSTILE = [
@@ -82,6 +82,20 @@ def test_large_objects_with_many_names() -> None:
     for count in (5, 6, 10, 11, 5461, 5462, 20_000):
         text = json.dumps({"x": {f"{number:x}": 0 for number in range(count)}}).encode()
         assert size(text) + 1000 >= taken(text)
+
+
+def test_the_longest_conversation_with_calls_has_few_enough_members() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}] * 128
+    messages = [{"role": "assistant", "content": "", "tool_calls": [call]}] * 4096
+    assert size(json.dumps({"messages": messages, "tools": tools}).encode()) < BodyMemory().largest
+
+
+def test_too_many_members_are_beyond_any_bound() -> None:
+    for names in (lambda number: number, lambda _: 0):
+        most = ",".join(f'"{names(number)}":{{}}' for number in range(MAX_MEMBERS - 1))
+        assert size(f'{{"x":{{{most}}}}}'.encode()) < 2**30
+        assert size(f'{{"x":{{{most},"{":" * 9}":0}}}}'.encode()) > ALL
 
 
 def test_one_wide_character_widens_all() -> None:

@@ -73,12 +73,21 @@ class Batch:
                 async for tokens in generation:
                     yield tokens
             return
-        unfinished = dict(self._firsts)
         # Each generation once, in order of arrival. Tokens stay with their generations, which count them.
-        ready: dict[Generation, None] = dict.fromkeys(unfinished)
+        ready: dict[Generation, None] = dict.fromkeys(self._firsts)
         arrival = asyncio.Event()
-        for generation in unfinished:
+        for generation in self._firsts:
             generation.notify = _notifier(generation, ready, arrival)
+        try:
+            async for tokens in self._joined(ready, arrival):
+                yield tokens
+        finally:
+            for generation in self._firsts:
+                generation.notify = None  # it refers to all of them
+
+    async def _joined(self, ready: dict[Generation, None], arrival: asyncio.Event) -> AsyncIterator[list[Token]]:
+        """The tokens of all generations as they arrive. `ready` has those with new tokens."""
+        unfinished = dict(self._firsts)
         while unfinished:
             if not ready:
                 arrival.clear()

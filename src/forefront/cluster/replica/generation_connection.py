@@ -202,6 +202,8 @@ class GenerationConnection(ServerConnection):
     def _remove(self, number: int, error: str | None = None) -> ServedGeneration | None:
         served = self.generations.pop(number, None)
         if served is not None:
+            if served.generation is not None:
+                served.generation.notify = None
             self._replica.work -= served.prompt_work + served.output_work
             if served.trace is not None:
                 generation = served.generation

@@ -43,7 +43,7 @@ class ServedGeneration:
             self.task.cancel()
         if self.generation is None:
             return None
-        self.generation.notify = lambda: None
+        self.generation.notify = None
         self.generation.cancel()
         return self.generation.released
 

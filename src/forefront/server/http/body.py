@@ -12,7 +12,7 @@ from forefront.fairness.worker_pool import WorkerPool
 from forefront.server.http.body_memory import RequestMemory
 from forefront.server.http.error_response import ClosingError
 from forefront.server.http.headers import header
-from forefront.server.http.parsed_size import parsed_size, small_parsed_size
+from forefront.server.http.parsed_size import MAX_MEMBERS, parsed_size, small_parsed_size
 from forefront.server.http.request_context import request_context
 from forefront.wire.errors import RequestError
 
@@ -132,5 +132,8 @@ def _too_large(most: int) -> RequestError:
 
 
 def _too_many_values(largest: int) -> RequestError:
-    text = f"The body holds too many values: parsed, they must take at most {largest / 2**20:g} MiB."
+    text = (
+        f"The body holds too many values: its objects must have at most {MAX_MEMBERS:,} members in all, and its values "
+    )
+    text += f"take at most {largest / 2**20:g} MiB when parsed."
     return RequestError("body_too_large", text)

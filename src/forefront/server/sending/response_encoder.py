@@ -97,7 +97,7 @@ class ChunkEncoder(ResponseEncoder):
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
         if isinstance(event, ContentDelta) and event.logprobs is None and self._last_end is None:
-            return [self._text_frames.encode(event.index, event.text)]
+            return [self._text_frames.encode(event.index, event.text, self.text_chunk)]
         return [encode_event(chunk) for chunk in self._chunks(event)]
 
     def end_of_stream(self) -> bytes:
@@ -127,7 +127,7 @@ class ChunkEncoder(ResponseEncoder):
     @cached_property
     def _text_frames(self) -> TextFrames:
         # The id is random, so no name or fingerprint contains the placeholder.
-        return TextFrames(self.text_chunk, f"\0{self.id}")
+        return TextFrames(f"\0{self.id}")
 
     def _chunks(self, event: Event) -> list[Any]:
         held, self._last_end = self._last_end, None
