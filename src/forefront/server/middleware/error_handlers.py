@@ -29,6 +29,7 @@ _OTHER_APIS: Final = {
     # Else `compact` would be the id of a response.
     "/v1/responses/compact": "Conversations are not compacted here.",
 }
+_BASE_URLS: Final = "The base URL of OpenAI's clients ends with `/v1`, that of Anthropic's does not."
 
 
 def error_response(error: RequestError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
@@ -57,7 +58,7 @@ async def http_error(request: Request, error: Exception) -> Response:
         return error_response(RequestError("method_not_allowed", text), request.scope, {"allow": allowed})
     text = f"There is nothing at {path}."
     if (hint := similar_path(path, [route.path for route in request.app.routes])) is not None:
-        text += f" Did you mean {hint}? The base URL of clients ends with `/v1`."
+        text += f" Did you mean {hint}? {_BASE_URLS}"
     elif other is not None:
         text += f" {other}"
     return error_response(RequestError("unknown_url", text), request.scope)
