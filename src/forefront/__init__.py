@@ -12,6 +12,7 @@ print(completion.choices[0].message.content)
 ```
 """
 
+import importlib
 import typing
 
 __all__ = [
@@ -81,6 +82,8 @@ else:
 
     def __getattr__(name: str) -> object:
         """Load the SDK when one of its names is used, because the server's commands use none."""
+        if name in ("client", "wire"):
+            return importlib.import_module(f"{__name__}.{name}")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from forefront.client import public

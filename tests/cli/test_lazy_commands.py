@@ -57,3 +57,22 @@ def test_a_command_imports_only_what_it_needs(command: str, unneeded: set[str]) 
 def test_the_list_shows_the_help_of_each_command(name: str) -> None:
     listed = Commands.lazy[name]
     assert " ".join(listed.load(name).help.split("\n\n")[0].split()) == listed.summary
+
+
+def test_a_missing_package_of_a_command_is_named() -> None:
+    script = """
+import sys
+sys.modules["sqlalchemy"] = None
+import forefront.cli
+sys.argv = ["forefront", "keys", "list"]
+forefront.cli.main()
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("forefront: sqlalchemy is not installed.")
+    assert run.stderr.endswith("pip install 'forefront[server]'\n")
+
+
+def test_the_packages_of_the_sdk_need_no_import_of_their_own() -> None:
+    script = "import forefront; print(forefront.client.__name__, forefront.wire.__name__)"
+    subprocess.run([sys.executable, "-c", script], check=True)

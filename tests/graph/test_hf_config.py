@@ -84,6 +84,15 @@ def test_the_magnitude_of_longrope_and_yarn() -> None:
 
 LFM2: dict[str, Any] = {"architectures": ["Lfm2ForCausalLM"], "num_key_value_heads": 2}
 GEMMA4: dict[str, Any] = {"architectures": ["Gemma4ForCausalLM"], "hidden_act": "gelu_pytorch_tanh"}
+
+
+def test_the_defaults_of_gemma_4() -> None:
+    found = fields(**GEMMA4)
+    assert (found["attention.key_length"], found["attention.key_length_swa"]) == (512, 256)
+    assert (found["rope.freq_base"], found["rope.freq_base_swa"]) == (1e6, 1e4)
+    assert (found["rope.dimension_count"], found["rope.dimension_count_swa"]) == (512, 256)
+
+
 HYBRID = "GraniteMoeHybridForCausalLM"
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (

@@ -31,13 +31,17 @@ def main() -> None:
 def _run() -> None:
     try:
         from forefront.cli.app import app
-
-        app(prog_name="forefront")
     except ModuleNotFoundError as missing:
-        raise SystemExit(
-            f"forefront: {missing.name} is not installed. The commands need the server's packages: "
-            "pip install 'forefront[server]'"
-        ) from None
+        fail_without(missing)
+    app(prog_name="forefront")
+
+
+def fail_without(missing: ModuleNotFoundError) -> NoReturn:
+    """End because a package of the server is missing."""
+    raise SystemExit(
+        f"forefront: {missing.name} is not installed. The commands need the server's packages: "
+        "pip install 'forefront[server]'"
+    ) from None
 
 
 def _prepare_standard_streams() -> None:

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from forefront.cli import fail_without
+
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
@@ -17,8 +19,11 @@ class LazyCommand:
     summary: str  # the first paragraph of the command's help
 
     def load(self, name: str) -> Any:
-        """The command. Raises `ModuleNotFoundError` if packages of the server are missing."""
-        found = resolve_name(self.place)
+        """The command. Raises `SystemExit` if packages of the server are missing."""
+        try:
+            found = resolve_name(self.place)
+        except ModuleNotFoundError as missing:
+            fail_without(missing)
         holder = typer.Typer(callback=_no_options, rich_markup_mode="markdown", pretty_exceptions_enable=False)
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=name)

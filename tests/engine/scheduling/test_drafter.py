@@ -1,6 +1,7 @@
 """Drafts in the scheduler: their budget, their blocks, and what becomes of them."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,38 @@ def test_late_prompts_come_before_drafts() -> None:
     chunks = run(scheduler, confirmed=0)
     assert [len(chunk.draft) for chunk in chunks] == [0, 0]
     assert prompt.num_computed_tokens < len(prompt.tokens)
+
+
+def test_a_tenant_keeps_its_drafts_beside_the_late_prompts_of_another() -> None:
+    scheduler = make_scheduler(400, Greedy(12), SchedulerLimits(first_token_latency=1))
+    scheduler.add(make_sequence(10, max_tokens=500))
+    run(scheduler)
+    scheduler.step_budget.record(StepSize(1, 10), 0.02)
+    scheduler.add(make_sequence(4000, max_tokens=2, first=1000, tenant=Tenant("other")))
+    scheduler.step_budget.record(StepSize(1, 10, 64, 640), 1.1)
+    assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == [12, 0]
+
+
+def test_a_sequence_that_has_had_its_first_token_is_not_late() -> None:
+    scheduler = make_scheduler(400, Greedy(12), SchedulerLimits(first_token_latency=1))
+    scheduler.add(make_sequence(10, max_tokens=500))
+    scheduler.add(slow := make_sequence(1500, max_tokens=500, first=1000))
+    while not slow.num_output_tokens:
+        run(scheduler)
+    scheduler.step_budget.record(StepSize(1, 10, 64, 640), 1.1)
+    scheduler.suspend(slow)
+    scheduler.resume(slow)
+    drafts = {chunk.sequence: len(chunk.draft) for chunk in run(scheduler, confirmed=0)}
+    assert drafts.pop(slow) == 0
+    assert [*drafts.values()] == [12]
+
+
+def test_followers_are_as_late_as_their_prompt() -> None:
+    scheduler = make_scheduler(400, Greedy(1))
+    scheduler.step_budget.record(StepSize(1, 10), 50)
+    one = make_sequence(10, max_tokens=5)
+    scheduler.add(sequence := Sequence(replace(one.request, n=3), one.generation, 0))
+    assert [follower.queued_at for follower in sequence.create_followers()] == [50, 50]
 
 
 def test_a_draft_ends_one_token_before_the_output_and_before_a_stop_token() -> None:

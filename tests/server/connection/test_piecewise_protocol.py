@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.connection.protocol import ProtocolOptions, bounded_protocol
@@ -34,11 +36,35 @@ async def _sizes(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": text})
 
 
+async def _refusal(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """An application that reads no body."""
+    await send({"type": "http.response.start", "status": 401, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _slow(_scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that takes a part of the body every few milliseconds."""
+    while (await receive()).get("more_body", False):
+        await asyncio.sleep(0.002)
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class _Measured(bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 30.0))):  # type: ignore[misc]
+    """Notes the most bytes that waited for their turn."""
+
+    waiting = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        _Measured.waiting = max(_Measured.waiting, len(self._unread))
+
+
 @contextlib.asynccontextmanager
-async def _serving() -> AsyncIterator[int]:
+async def _serving(application: ASGIApp = _sizes, kind: type[asyncio.Protocol] | None = None) -> AsyncIterator[int]:
     """The port of a server with that application."""
-    kind = bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 30.0))
-    server = _Server(uvicorn.Config(_sizes, port=0, http=kind, ws="none", lifespan="off", log_level="error"))
+    kind = kind or bounded_protocol(ProtocolOptions(ConnectionLimits(10, 10), 30.0))
+    server = _Server(uvicorn.Config(application, port=0, http=kind, ws="none", lifespan="off", log_level="error"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)
@@ -93,6 +119,32 @@ async def test_many_chunks_before_a_broken_one_or_the_end_of_the_connection() ->
         writer.write(head + chunked(b"y" * _COUNT))
         writer.transport.abort()
         assert b"[1]" in await answered(port, last + chunked(b"z"))
+
+
+async def test_a_connection_goes_on_after_a_body_that_was_not_read() -> None:
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    body = b"64\r\n%b\r\n" % (b"x" * 100) * 10_000 + b"0\r\n\r\n"
+    async with _serving(_refusal) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + body)
+        await writer.drain()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401")
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 401")
+        writer.close()
+
+
+def test_data_that_waits_for_its_turn_is_bounded() -> None:
+    """On the server's event loop, where each part that the application takes would let in another read of 256 KiB."""
+    head = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    async def send() -> bytes:
+        async with _serving(_slow, _Measured) as port:
+            return await answered(port, head + chunked(b"x" * 1_000_000))
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(uvloop.run, send()).result().startswith(b"HTTP/1.1 204")
+    assert 0 < _Measured.waiting < 2 * 2**18
 
 
 async def test_a_chat_request_in_chunks_of_one_byte(server: RunningServer) -> None:

@@ -137,12 +137,9 @@ class Scheduler:
             decodes = [chunk for chunk in decodes if chunk.sequence.request.tenant.name in names]
             prefills = [sequence for sequence in prefills if sequence.request.tenant.name in names]
         late = self._late(prefills)
-        if self._drafter is not None and decodes and not late:
-            prices = self.step_budget.draft_cost.prices(
-                step_size(decodes), self._draft_budget(decodes, prefills), beside_prompts=bool(prefills)
-            )
-            self._draft_price = add_drafts(decodes, self._drafter, prices, self._running)
-        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes, late=late)
+        if self._drafter is not None and decodes:
+            decodes = self._with_drafts(decodes, self._drafter, prefills, late)
+        return decodes + self._prefill(first_of_equals(prefills, self.pool.block_size), decodes, late=bool(late))
 
     def commit(self, chunk: ScheduledChunk, accepted: int) -> None:
         """Record that a chunk has run and that sampling confirmed `accepted` tokens of its draft, which are appended to
@@ -194,6 +191,18 @@ class Scheduler:
             if sequence.decoding and self._running.grow(sequence)
         ]
 
+    def _with_drafts(
+        self, decodes: list[ScheduledChunk], drafter: Drafter, prefills: abc.Sequence[Sequence], late: set[str]
+    ) -> list[ScheduledChunk]:
+        """The decodes with their drafts. Tenants with late prompts have none: their prompts come first."""
+        drafting = [chunk for chunk in decodes if chunk.sequence.request.tenant.name not in late]
+        if not drafting:
+            return decodes
+        budget = self._draft_budget(decodes, prefills)
+        prices = self.step_budget.draft_cost.prices(step_size(decodes), budget, beside_prompts=bool(prefills))
+        self._draft_price = add_drafts(drafting, drafter, prices, self._running)
+        return drafting + [chunk for chunk in decodes if chunk.sequence.request.tenant.name in late]
+
     def _draft_budget(self, decodes: abc.Sequence[ScheduledChunk], prefills: abc.Sequence[Sequence]) -> int:
         """Tokens of drafts: what fits into the step, and half of that while prompts wait for the rest."""
         if not self.step_budget.cost.measured:
@@ -202,11 +211,10 @@ class Scheduler:
         budget = self.step_budget.tokens_beside(size, size.decode_context / size.decodes)
         return min(budget // 2 if prefills else budget, self.limits.draft_tokens)
 
-    def _late(self, prefills: abc.Sequence[Sequence]) -> bool:
-        """Whether one of the prompts has waited for too long. Prompts then come before drafts, and their steps may
-        exceed the target between tokens."""
-        patience = self.step_budget.elapsed - self.limits.first_token_latency
-        return any(sequence.queued_at < patience for sequence in prefills)
+    def _late(self, prefills: abc.Sequence[Sequence]) -> set[str]:
+        """The names of the tenants with a prompt that has waited for its first token for too long."""
+        latest = self.step_budget.elapsed - self.limits.first_token_latency
+        return {one.request.tenant.name for one in prefills if one.queued_at < latest and not one.num_output_tokens}
 
     def _prefill(
         self, prefills: list[Sequence], decodes: abc.Sequence[ScheduledChunk], *, late: bool

@@ -91,6 +91,7 @@ class Sequence:
         """The other continuations of the request, ready to join."""
         self.followers = [Sequence(self.request, self.generation, index) for index in range(1, self.request.n)]
         for follower in self.followers:
+            follower.queued_at = self.queued_at
             follower.start()
         return self.followers
 

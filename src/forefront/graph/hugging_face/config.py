@@ -32,7 +32,8 @@ class HfConfig:
         text = values.get("text_config")  # of a model that sees images too
         self.is_multimodal = isinstance(text, dict)
         own = {**values, **text} if isinstance(text, dict) else values
-        aliases = {key: own[name] for key, name in self.family.aliases.items() if own.get(name) is not None}
+        known = {**self.family.defaults, **{key: value for key, value in own.items() if value is not None}}
+        aliases = {key: known[name] for key, name in self.family.aliases.items() if name in known}
         nulls = {key: value for key, value in self.family.nulls.items() if key in own}
         given = {key: value for key, value in {**own, **aliases}.items() if value is not None}
         self._values = {**self.family.defaults, **nulls, **given}

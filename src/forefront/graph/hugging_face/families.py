@@ -73,7 +73,16 @@ _GEMMA4: Final = HfFamily(
     activations=GELU,
     windows="period",
     settings={"final_logit_softcapping": "final_logit_softcapping"},
-    defaults={"sliding_window": 512, "sliding_window_pattern": 6, "hidden_size_per_layer_input": 256},
+    defaults={
+        "sliding_window": 512,
+        "sliding_window_pattern": 6,
+        "hidden_size_per_layer_input": 256,
+        "global_head_dim": 512,
+        "rope_scaling": {
+            "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    },
     # Without a window, heads are wider.
     aliases={"head_dim": "global_head_dim", "window_head_dim": "head_dim"},
     # Images alone have attention to later tokens.

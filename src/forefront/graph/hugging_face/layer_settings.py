@@ -44,6 +44,7 @@ def _two_widths(config: HfConfig) -> dict[str, Any]:
         "attention.head_count_kv": [near if has else far for has in windowed],
         "attention.key_length_swa": head_width,
         "attention.value_length_swa": head_width,
+        "rope.dimension_count_swa": head_width,
         "attention.shared_kv_layers": shared,
         "embedding_length_per_layer_input": config.integer("hidden_size_per_layer_input"),
         "feed_forward_length": [width * 2 if wide and n >= first else width for n in range(config.layers)],

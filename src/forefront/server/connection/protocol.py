@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from forefront.server.connection.connection_limits import ConnectionLimits
 from forefront.server.connection.lingering_close import LingeringTransport
-from forefront.server.connection.piecewise_protocol import PiecewiseProtocol
+from forefront.server.connection.piecewise_protocol import PIECE, PiecewiseProtocol
 from forefront.server.connection.request_framing import (
     AmbiguousRequestError,
     check_head,
@@ -35,8 +35,6 @@ MAX_HEADERS: Final = 64 * 2**10
 MAX_TARGET: Final = 2**13
 # Pipelined requests that may wait on one connection.
 MAX_PIPELINE: Final = 8
-# The most that the transport delivers at once: the first bytes of a body may come with the last of the headers.
-_READ: Final = 2**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,8 @@ class BoundedProtocol(PiecewiseProtocol):
         if self._in_headers or self.idle:
             # Headers have begun, or the rest of an unread body or empty lines ended uvicorn's wait for a request.
             self._start_header_timer()
-        if self._unparsed > MAX_HEADERS + _READ:
+        # The first bytes of a body may come with the last of the headers.
+        if self._unparsed > MAX_HEADERS + PIECE:
             self._refuse(RequestError("headers_too_large", "The headers are too large."))
 
     def on_message_begin(self) -> None:
