@@ -6,12 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from forefront.catalog.sources.source import SourceError
 from forefront.catalog.sources.template_override import read_chat_template, template_names
 from forefront.chat.prompt.chat_template import ChatTemplate, TemplateError
-from forefront.cli.app import app
+from tests.cli.commands.in_process import run_here
 from tests.support.models.random_encoder import ENCODERS, write_encoder
 from tests.support.models.random_model import write_random_gguf
 from tests.support.server import RunningServer, run_server
@@ -88,7 +87,7 @@ def test_a_template_that_cannot_be_used_is_one_line(
     if content is not None:
         file.write_bytes(content)
     arguments = ["serve", str(bare), "--chat-template", str(file), "--port", "0"]
-    ended = CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(tmp_path / "home")})
+    ended = run_here(*arguments, home=tmp_path / "home")
     assert ended.exit_code == 1
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("forefront: ")

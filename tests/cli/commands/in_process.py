@@ -7,6 +7,6 @@ from typer.testing import CliRunner, Result
 from forefront.cli.app import app
 
 
-def run_here(*arguments: str, home: Path) -> Result:
-    """What `forefront ARGUMENTS` writes, and its status in `exit_code`."""
-    return CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(home), "COLUMNS": "200"})
+def run_here(*arguments: str, home: Path, **variables: str) -> Result:
+    """What `forefront ARGUMENTS` writes, and its status in `exit_code`. `variables`: of its environment."""
+    return CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(home), "COLUMNS": "200"} | variables)

@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from forefront.cli.app import app
+from tests.cli.commands.in_process import run_here
 from tests.support.server import KEY, RunningServer, run_server
 
 
@@ -199,7 +200,7 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
             (["serve", str(tiny_gguf), "--device", "TPU"], {}, "'TPU' is not a device: it is CPU, GPU or AUTO"),
         ]
         for arguments, variables, message in cases:
-            result = CliRunner().invoke(app, arguments, env={"FOREFRONT_HOME": str(tmp_path / "home")} | variables)
+            result = run_here(*arguments, home=tmp_path / "home", **variables)
             assert result.exit_code == 1, result
             lines = [line for line in result.stderr.splitlines() if line.startswith("forefront:")]
             assert len(lines) == 1, result.stderr

@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from forefront.cli.app import app
+from tests.cli.commands.in_process import run_here
 from tests.support.server import KEY, run_server
 
 FIELDS = {"model": "tiny", "input": "a secret sentence", "max_output_tokens": 1}
@@ -30,7 +29,7 @@ def test_responses_are_stored_by_default_encrypted_and_within_a_quota(tiny_gguf:
         (variables, "but FOREFRONT_ENCRYPTION_KEY is not set"),
         (variables | {"FOREFRONT_ENCRYPTION_KEY": "short"}, "must be 32 random bytes in base64"),
     ):
-        whole = {"FOREFRONT_HOME": str(home), "FOREFRONT_API_KEY": KEY} | environment
-        ended = CliRunner().invoke(app, ["serve", f"tiny={tiny_gguf}", "--port", "0"], env=whole)
+        whole = {"FOREFRONT_API_KEY": KEY} | environment
+        ended = run_here("serve", f"tiny={tiny_gguf}", "--port", "0", home=home, **whole)
         assert ended.exit_code == 1
         assert problem in ended.stderr

@@ -387,7 +387,6 @@ FAMILIES: Final[dict[str, Family]] = {
         shape=DEEP,
         embedding_gain=1.0,
     ),
-    # With a vector of each token for each layer, and three layers that share keys and values, as the smaller ones.
     "gemma4, whole heads turn": Family(
         "gemma4",
         _no_tensors,
@@ -397,6 +396,7 @@ FAMILIES: Final[dict[str, Family]] = {
         shape=DEEP,
         embedding_gain=1.0,
     ),
+    # With a vector of each token for each layer, and three layers that share keys and values, as the smaller ones.
     "gemma4, per layer": Family(
         "gemma4",
         _no_tensors,

@@ -27,8 +27,8 @@ class ModelOptions:
     "int4" for matrices that the files hold unquantised, or "". `kv_precision`: `f16`, or `u8`, which halves the memory
     and makes a result depend on the chunks of its prefill. `device`: see `find_device`. `inter_token_latency`: seconds
     that 95 % of the steps with decodes shall not exceed, unless a prompt has waited for `first_token_latency` seconds.
-    `speculation`: "ngram" for drafts that repeat earlier text, or
-    "off". `draft`: the source of a smaller model that drafts too, or "".
+    `speculation`: "ngram" for drafts that repeat earlier text, or "off". `draft`: the source of a smaller model that
+    drafts too, or "".
     """
 
     threads: int = 0

@@ -134,6 +134,6 @@ def _too_large(most: int) -> RequestError:
 def _too_many_values(largest: int) -> RequestError:
     text = (
         f"The body holds too many values: its objects must have at most {MAX_MEMBERS:,} members in all, and its values "
+        f"take at most {largest / 2**20:g} MiB when parsed."
     )
-    text += f"take at most {largest / 2**20:g} MiB when parsed."
     return RequestError("body_too_large", text)
