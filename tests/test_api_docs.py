@@ -10,7 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from forefront.server.openapi.operations.all_operations import OPERATIONS
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
+from forefront.wire.errors import ERRORS
 from tests.support.server import RunningServer
 
 PAGE = Path("docs/api.md").read_text()
@@ -35,6 +37,22 @@ def section(title: str) -> str:
 def test_every_field_has_its_row(title: str, fields: set[str]) -> None:
     rows = re.findall(r"^\| (`.*?) \|", section(title), re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == fields
+
+
+def test_every_error_code_is_listed_at_its_status() -> None:
+    listed: dict[str, set[str]] = {}
+    for statuses, codes in re.findall(r"^\| (\d{3}(?:, \d{3})*) \| (.*) \|$", section("Error statuses"), re.MULTILINE):
+        for code in re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", codes)):
+            listed[code] = set(statuses.split(", "))
+    assert listed.keys() == ERRORS.keys()
+    assert [code for code, kind in ERRORS.items() if str(kind.status) not in listed[code]] == []
+
+
+def test_every_endpoint_is_listed() -> None:
+    table = PAGE.split("## ")[0]
+    listed = [path.replace("*", "") for path in re.findall(r"(/[\w/{}*]+)`", table)]
+    described = [operation.path for operation in OPERATIONS if operation.path.startswith(("/v1/", "/admin/"))]
+    assert [path for path in described if not any(path.startswith(prefix) for prefix in listed)] == []
 
 
 def run(command: str, server: RunningServer) -> dict[str, Any]:

@@ -1,18 +1,29 @@
 """Child processes for work on untrusted input, with bounds on their memory and processor time."""
 
 import os
+import re
 import resource
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
 from typing import Final
 
-_SECRETS: Final = ("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL")
+_SECRETS: Final = (
+    *("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL", "FOREFRONT_ENCRYPTION_KEY"),
+    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
+)
+# Names of other secrets, such as the variable of an upstream's key, which the settings choose.
+_SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(_|$)", re.IGNORECASE)
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment without the secrets of the server, its store and its Redis."""
+    """This process's environment without the secrets of the server, its store, its Redis and the hub."""
     return {name: value for name, value in os.environ.items() if name not in _SECRETS}
+
+
+def worker_environment() -> dict[str, str]:
+    """The environment of a process for untrusted input: also without variables whose names are those of secrets."""
+    return {name: value for name, value in child_environment().items() if not _SECRET_NAME.search(name)}
 
 
 def start_child(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
@@ -21,7 +32,7 @@ def start_child(module: str) -> tuple[subprocess.Popen[bytes], Connection]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", module, str(child_end.fileno())],
         pass_fds=[child_end.fileno()],
-        env=child_environment(),
+        env=worker_environment(),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

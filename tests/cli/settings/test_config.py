@@ -20,7 +20,7 @@ from forefront.cli.settings.config import (
     load_config,
     setting_names,
 )
-from forefront.cli.settings.environment import unknown_variables
+from forefront.cli.settings.environment import _OTHER_VARIABLES, unknown_variables
 from forefront.wire.completions.message import Message
 from tests.cli.commands.test_serve import forefront
 from tests.support.server import KEY, run_server
@@ -177,6 +177,20 @@ def test_every_setting_is_documented() -> None:
     for shown in re.findall(r"^\| `([a-z]+\.[a-z_]+)` ", page, re.MULTILINE):
         assert shown in dict(setting_names()), f"the page has {shown}, which is no setting"
         assert environment_variable(shown)
+
+
+@pytest.mark.parametrize("name", sorted(_OTHER_VARIABLES - {"FOREFRONT_TEST_KEY", "FOREFRONT_TEST_KEY_ID"}))
+def test_every_other_variable_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in Path("docs/operate/settings.md").read_text()
+
+
+def test_documented_defaults_are_those_of_the_program() -> None:
+    page, settings = Path("docs/operate/settings.md").read_text(), Config()
+    rows = re.findall(r"^\| `([a-z]+)\.([a-z_]+)` .*\| `([^`|]+)` \|$", page, re.MULTILINE)
+    assert len(rows) > 20
+    for section, name, shown in rows:
+        default = getattr(getattr(settings, section), name)
+        assert str(default).removesuffix(".0").lower() == shown, f"{section}.{name}"
 
 
 def test_config_check(tmp_path: Path) -> None:

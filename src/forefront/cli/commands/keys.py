@@ -106,7 +106,7 @@ def rotate(key_id: KeyId, json: JsonOption = False) -> None:
 
 @keys.command()
 def revoke(key_id: KeyId) -> None:
-    """Revoke a key for good, within a second. Its running and waiting requests are completed."""
+    """Revoke a key for good, within a second. Its running responses end with the error `invalid_api_key`."""
     with command_store() as database:
         key = KeyStore(database).revoke(key_id)
     if key is None:
