@@ -2,9 +2,13 @@
 
 import asyncio
 import base64
+import json
+import os
 import re
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -212,3 +216,15 @@ def test_requests_are_spans_of_the_clients_trace(encoders: RunningServer, collec
     assert (embeddings["gen_ai.response.id"], rerank["gen_ai.response.id"]) == (first["id"], second["id"])
     assert embeddings["gen_ai.request.encoding_formats"] == ["base64"]
     assert rerank["gen_ai.usage.input_tokens"] == second["usage"]["prompt_tokens"]
+
+
+def test_the_page_s_commands(encoders: RunningServer) -> None:
+    """docs/embeddings.md, its models replaced by small ones."""
+    _, embed, rank = re.findall(r"```sh\n(.*?)```", Path("docs/embeddings.md").read_text(), re.DOTALL)
+    environment = {"URL": encoders.url, "KEY": encoders.key, "PATH": os.environ["PATH"]}
+    answers = [
+        json.loads(subprocess.run(["bash", "-euc", command], env=environment, capture_output=True, check=True).stdout)
+        for command in (embed.replace("nomic-embed-text", "mean"), rank.replace("bge-reranker", "rank"))
+    ]
+    assert [len(entry["embedding"]) > 0 for entry in answers[0]["data"]] == [True, True]
+    assert len(answers[1]["results"]) == 1
