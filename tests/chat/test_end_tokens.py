@@ -23,5 +23,5 @@ def test_the_end_is_found(source: str, expected: set[int]) -> None:
     assert find_end_tokens(ChatTemplate(source, eos_token="</s>"), CONTROL) == expected
 
 
-def test_without_a_template_names_are_all_there_is() -> None:
+def test_without_a_template_only_names_are_available() -> None:
     assert find_end_tokens(None, CONTROL) == {4}

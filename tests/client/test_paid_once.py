@@ -33,7 +33,7 @@ def losing(server: RunningServer) -> Iterator[tuple[ForefrontClient, Loses]]:
         yield ForefrontClient(server.key, "forefront-mini", server.url, http_client=http), transport
 
 
-def test_an_answer_that_was_lost(losing: tuple[ForefrontClient, Loses], server: RunningServer) -> None:
+def test_a_lost_answer(losing: tuple[ForefrontClient, Loses], server: RunningServer) -> None:
     client, transport = losing
     raw = client.chat.completions.with_raw_response.create(messages=ASK, max_tokens=12, temperature=1)
     assert (raw.retries, raw.headers["idempotent-replayed"]) == (1, "true")
@@ -43,7 +43,7 @@ def test_an_answer_that_was_lost(losing: tuple[ForefrontClient, Loses], server: 
     assert server.get(f"/v1/usage/{completion.id}").json()["output_tokens"] == completion.usage.output_tokens
 
 
-def test_a_stream_that_was_lost(losing: tuple[ForefrontClient, Loses]) -> None:
+def test_a_lost_stream(losing: tuple[ForefrontClient, Loses]) -> None:
     client, transport = losing
     with client.chat.completions.stream(messages=ASK, max_tokens=12, temperature=1) as stream:
         completion = stream.final_completion()

@@ -67,7 +67,7 @@ def test_positions_under_another_name() -> None:
 
 
 @pytest.mark.parametrize(("changes", "cap"), [({}, 50), ({"attn_logit_softcapping": None}, 0)])
-def test_a_soft_cap_of_null_is_none(changes: dict[str, Any], cap: float) -> None:
+def test_a_null_soft_cap_is_absent(changes: dict[str, Any], cap: float) -> None:
     gemma2 = {"architectures": ["Gemma2ForCausalLM"], "hidden_act": "gelu_pytorch_tanh"}
     assert fields(**gemma2, **changes)["attn_logit_softcapping"] == cap
 
@@ -177,7 +177,7 @@ def test_a_quantisation_is_named(checkpoint: Path, tmp_path: Path, method: str) 
         HuggingFaceModel(changed(checkpoint, tmp_path / "hf", changes))
 
 
-def test_word_embeddings_that_are_not_tied_must_be_there(tmp_path: Path) -> None:
+def test_untied_word_embeddings_are_required(tmp_path: Path) -> None:
     write_decoder(tmp_path / "model.gguf", FAMILIES["llama, tied"])
     write_checkpoint(tmp_path / "hf", CHECKPOINTS["llama, tied"], GgufFile(tmp_path / "model.gguf"))
     config = json.loads((tmp_path / "hf" / "config.json").read_text()) | {"tie_word_embeddings": False}

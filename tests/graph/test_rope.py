@@ -76,7 +76,7 @@ def test_rope_scaling_by_one_of_any_kind_changes_nothing(tmp_path: Path) -> None
     assert np.array_equal(logprobs(read(path)), logprobs(read(plain)))
 
 
-def test_a_magnitude_of_yarn_in_the_file_replaces_the_usual_one(tmp_path: Path) -> None:
+def test_a_yarn_magnitude_in_the_file_replaces_the_default(tmp_path: Path) -> None:
     file = GgufFile(written(tmp_path, rope_scaling=("yarn", 4.0)))
     with WeightFile(tmp_path) as packed:
         weights = Weights(file, packed, Rounding(exact=True))

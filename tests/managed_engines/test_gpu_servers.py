@@ -41,7 +41,7 @@ def test_the_command_of_sglang() -> None:
         (SGLANG, ("--model-path", "x")),
     ],
 )
-def test_arguments_that_are_set_here_are_refused(server: GpuServer, arguments: tuple[str, ...]) -> None:
+def test_reserved_arguments_are_refused(server: GpuServer, arguments: tuple[str, ...]) -> None:
     with pytest.raises(EngineSettingsError, match=r"is set by this server"):
         launch(server, GpuServerOptions("m", "m", None, arguments))
 

@@ -65,7 +65,7 @@ def test_a_snapshot_does_not_change(history: RequestHistory, clock: Clock) -> No
     assert (sums.requests, sums.first_token.count, interval.running, interval.errors.total()) == (1, 1, 0, 0)
 
 
-def test_an_hour_is_kept(history: RequestHistory, clock: Clock) -> None:
+def test_history_covers_an_hour(history: RequestHistory, clock: Clock) -> None:
     for number in range(2 * INTERVALS):
         history.add(row(clock, seconds=1000 - number, name=str(number)), "engine_failed")
         clock.now += INTERVAL

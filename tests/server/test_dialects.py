@@ -156,7 +156,7 @@ def test_reasoning_is_separated(speakers: Speakers, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_answer_that_never_ends_its_reasoning(speakers: Speakers, model: str) -> None:
+def test_an_answer_with_endless_reasoning(speakers: Speakers, model: str) -> None:
     bias = {FAMILIES[model].token("</think>"): -100, "2": -100}
     answer = whole(speakers, body(model, max_tokens=12, logit_bias=bias, response_format=FORM))
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 12}
@@ -223,7 +223,7 @@ def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choi
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) -> None:
+def test_a_call_started_by_the_model(speakers: Speakers, model: str) -> None:
     """Text is free until the marker; what follows it is bound, and only that."""
     bias = {FAMILIES[model].token("<tool_call>"): 8}
     request_fields = body(
@@ -300,7 +300,7 @@ def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tok
         ("llama", "<|start_header_id|>", False),
     ],
 )
-def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str, token: str, ends: bool) -> None:
+def test_an_answer_ends_at_its_familys_end_tokens(speakers: Speakers, model: str, token: str, ends: bool) -> None:
     """The file names another end token."""
     bias = {FAMILIES[model].token(token): 100}
     answer = whole(speakers, body(model, logit_bias=bias, max_tokens=3))
@@ -309,7 +309,7 @@ def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str,
     assert answer["choices"][0]["message"]["content"] == ""
 
 
-def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> None:
+def test_an_assistant_prefix_is_continued_in_the_final_channel(speakers: Speakers) -> None:
     beginning = {"role": "assistant", "content": "It is <|end|>"}
     request_fields = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
     with speakers.client("gpt-oss") as client:

@@ -32,7 +32,7 @@ class Sizes:
         pass
 
 
-def test_no_lengths_and_counts_make_many_sizes() -> None:
+def test_padded_sizes_are_few() -> None:
     sizes = {
         (padded_length(length), padded_count(count))
         for length in range(1, 513)

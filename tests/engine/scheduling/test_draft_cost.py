@@ -69,7 +69,7 @@ def test_tokens_of_a_long_draft_read_the_context_together() -> None:
     assert worthwhile_lengths([short, long], [1.0, 1.0], costs) == [0, 40]
 
 
-def test_a_long_draft_that_is_cut_to_a_few_tokens_must_pay_for_their_readings() -> None:
+def test_a_shortened_draft_pays_for_its_context_reads() -> None:
     unlikely = Draft([1] * 48, 0.9, 0.5)
     costs = [0.01 * n for n in range(50)]
     assert worthwhile_lengths([unlikely], [0.5], costs) == [0]
@@ -98,7 +98,7 @@ def test_steps_with_prompts_and_absurd_durations_teach_nothing() -> None:
     assert cost.prices(StepSize(8, 800), 8) == before
 
 
-def test_a_draft_that_cannot_pay_for_the_jump_is_left_out_and_one_that_can_uses_all_its_rows() -> None:
+def test_a_draft_crosses_a_jump_in_cost_only_if_that_pays() -> None:
     costs = [0.0, *(1.5 + 0.05 * n for n in range(1, 9))]
     unlikely, likely = Draft([1] * 8, 0.5, 0.5), Draft([1] * 8, 0.9, 0.9)
     assert worthwhile_lengths([unlikely], [0.0], costs) == [0]

@@ -28,7 +28,9 @@ def common(text: list[int], place: int, context: list[int]) -> int:
 
 @given(parts, few_tokens)
 @settings(max_examples=100, deadline=None)
-def test_a_match_is_an_occurrence_and_a_lone_occurrence_is_found(texts: list[list[int]], context: list[int]) -> None:
+def test_every_match_is_an_occurrence_and_a_single_occurrence_is_found(
+    texts: list[list[int]], context: list[int]
+) -> None:
     index, text = NgramIndex(), list[int]()
     for part in texts:
         index.extend(part)

@@ -59,7 +59,7 @@ def test_the_best_quantisation_that_fits_is_chosen(memory: float, main: str) -> 
     assert len(selection.files) == 2
 
 
-def test_none_that_fits_lists_all() -> None:
+def test_no_fitting_variant_lists_all() -> None:
     with pytest.raises(
         SelectionError, match=r"no quantisation fits the 3\.0 GiB .*hf:owner/repo:Q2_K \(1\.7 GB\), .*BF16"
     ):
@@ -75,7 +75,7 @@ def test_none_that_fits_lists_all() -> None:
         ("gemma-3-4b-it-Q2_K.gguf", "gemma-3-4b-it-Q2_K.gguf"),
     ],
 )
-def test_a_named_file_wins_over_the_one_that_fits(wanted: str, main: str) -> None:
+def test_a_named_file_takes_precedence_over_the_fitting_one(wanted: str, main: str) -> None:
     assert select(MANY, wanted, 1).main == main
 
 
