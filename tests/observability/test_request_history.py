@@ -5,7 +5,7 @@ import random
 import pytest
 
 from forefront.gateway.ledger.settlement import LedgerRow
-from forefront.observability.quantile_sketch import QuantileSketch, merged
+from forefront.observability.quantile_sketch import QuantileSketch, merge_sketches
 from forefront.observability.request_history import (
     INTERVAL,
     INTERVALS,
@@ -115,7 +115,7 @@ def test_quantiles_are_within_five_percent() -> None:
     sketches = [QuantileSketch() for _ in range(3)]
     for number, value in enumerate(values):
         sketches[number % 3].add(value)
-    sketch, ordered = merged(sketches), sorted(values)
+    sketch, ordered = merge_sketches(sketches), sorted(values)
     for share in (0.0, 0.5, 0.95, 0.99):
         assert sketch.quantile(share) == pytest.approx(ordered[int(share * (len(values) - 1))], rel=0.051)
     assert sketch.count == 5000

@@ -9,7 +9,7 @@ from forefront.tokenizer.vocabulary.special_tokens import known_end_tokens
 _PROBE: Final = "probe-of-the-end"
 
 
-def find_end_tokens(template: ChatTemplate | None, control: Mapping[str, int]) -> frozenset[int]:
+def find_turn_ends(template: ChatTemplate | None, control: Mapping[str, int]) -> frozenset[int]:
     """The control tokens (text → id) that end a turn: those of a known name, and the one that the template writes
     behind an answer."""
     found = known_end_tokens(control)

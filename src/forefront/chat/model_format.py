@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from forefront.chat.end_tokens import find_end_tokens
+from forefront.chat.end_tokens import find_turn_ends
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.chat.output.output_parser import MarkupParser, OutputParser
@@ -13,7 +13,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_described_style, find_template_style
 from forefront.chat.prompt.tool_instructions import described_format
-from forefront.chat.tools.argument_grammar import schema_of
+from forefront.chat.tools.argument_grammar import parameters_schema
 from forefront.chat.tools.custom_calls import CustomCallParser
 from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
@@ -60,7 +60,7 @@ class ModelFormat:
         if adds_bos is None:
             adds_bos = template is None or template.mentions("bos_token")
         self.opening = tokenizer.bos_token if adds_bos else ""
-        self._ends = find_end_tokens(template, control)
+        self._ends = find_turn_ends(template, control)
 
     def end_tokens(self, named: frozenset[int]) -> frozenset[int]:
         """The tokens that end an answer; `named` are those that the model's file names."""
@@ -132,7 +132,7 @@ class ModelFormat:
 
     def parser(self, index: int, prompt: str, offered: Sequence[Tool]) -> OutputParser | None:
         """The parser of choice `index` of an answer to `prompt`; None where all of it is content."""
-        schemas = {tool.function.name: schema_of(tool) for tool in offered}
+        schemas = {tool.function.name: parameters_schema(tool) for tool in offered}
         custom = frozenset(tool.function.name for tool in offered if tool.type == "custom")
         parser = self._parser(index, prompt, offered, schemas)
         return CustomCallParser(parser, custom) if custom and parser is not None else parser

@@ -32,11 +32,11 @@ def _run() -> None:
     try:
         from forefront.cli.app import app
     except ModuleNotFoundError as missing:
-        fail_without(missing)
+        fail_missing_package(missing)
     app(prog_name="forefront")
 
 
-def fail_without(missing: ModuleNotFoundError) -> NoReturn:
+def fail_missing_package(missing: ModuleNotFoundError) -> NoReturn:
     """End because a package of the server is missing."""
     raise SystemExit(
         f"forefront: {missing.name} is not installed. The commands need the server's packages: "

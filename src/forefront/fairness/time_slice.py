@@ -8,7 +8,7 @@ from typing import Final
 _TIME_SLICE: Final = 0.005
 
 
-async def rest(since: float) -> float:
+async def yield_to_event_loop(since: float) -> float:
     """Yield to the event loop if the last time, `since`, is a time slice ago by `time.monotonic`. The time of the last
     yield."""
     now = time.monotonic()

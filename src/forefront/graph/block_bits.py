@@ -90,7 +90,7 @@ def fifth_bits(packed: Bytes) -> Bytes:
     return fifth.reshape(-1, 32)
 
 
-def joined(low: Bytes, high: Bytes) -> Bytes:
+def join_bits(low: Bytes, high: Bytes) -> Bytes:
     """The bits of both, in the memory of `low`."""
     words = low.reshape(-1).view("<u8")
     words |= high.reshape(-1).view("<u8")

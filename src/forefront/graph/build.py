@@ -46,7 +46,7 @@ class BuiltEmbeddingGraph:
     precision: str
 
 
-def makes_embeddings(settings: Settings) -> bool:
+def is_embedding_model(settings: Settings) -> bool:
     """Whether the model turns texts into vectors instead of generating text. Raises `ModelFileError`."""
     return settings.architecture in ENCODERS or pooling_of(settings) is not None
 
@@ -61,7 +61,7 @@ def find_family(settings: Settings) -> type[Decoder]:
             f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
             "Another engine may be able to serve it"
         )
-    reason = unsupported_setting(settings, family, embeds=makes_embeddings(settings))
+    reason = unsupported_setting(settings, family, embeds=is_embedding_model(settings))
     if reason is not None:
         name = settings.architecture[:40]
         raise ModelFileError(

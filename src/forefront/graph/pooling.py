@@ -33,7 +33,7 @@ def ranks(settings: Settings) -> bool:
     return settings.integer("pooling_type", _NONE) == _RANK
 
 
-def shortens(settings: Settings) -> bool:
+def supports_shortening(settings: Settings) -> bool:
     """Whether the first dimensions of a vector are a vector by themselves: the file lists dimensions that the model is
     trained for, or the model is a Qwen 3, all of whose embedding models are."""
     return settings.is_list("matryoshka_dimensions") or settings.architecture == "qwen3"

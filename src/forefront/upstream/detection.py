@@ -28,7 +28,7 @@ _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
+class DetectedServer:
     """A server's dialect, and the context of its model in tokens, None where it does not say."""
 
     dialect: Dialect
@@ -46,7 +46,7 @@ async def list_models(client: UpstreamClient, replica: UpstreamReplica) -> list[
     return [entry for entry in data if isinstance(entry, dict)]
 
 
-async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> Detected:
+async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> DetectedServer:
     """The server's dialect, by its list of models or by its special paths; `generic` where neither shows it.
 
     Raises `UpstreamError` for a server that cannot be reached.
@@ -58,7 +58,7 @@ async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -
             raise
         entries = []
     entry = next((entry for entry in entries if entry.get("id") == model), entries[0] if len(entries) == 1 else {})
-    return Detected(DIALECTS[await _name(client, replica, entry)], _context(entry))
+    return DetectedServer(DIALECTS[await _name(client, replica, entry)], _context(entry))
 
 
 async def _name(client: UpstreamClient, replica: UpstreamReplica, entry: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer_stream import stream_answer
 from forefront.upstream.decoding.answer import Answer, PreparedCall
 from forefront.upstream.decoding.usage import TokenEstimator
-from forefront.upstream.detection import Detected, detect, list_models
+from forefront.upstream.detection import DetectedServer, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
 from forefront.upstream.encoding.request_encoder import RequestEncoder
@@ -62,7 +62,7 @@ class UpstreamBackend:
         self._count = count
         self._servers = spec.replicas()
         self._embeddings = UpstreamEmbeddings(spec, replicas, client, count)
-        self._detected: Detected | None = None
+        self._detected: DetectedServer | None = None
         self._detecting = asyncio.Lock()
         self._first_look: asyncio.Task[None] | None = None
         self._estimator = TokenEstimator(exact_prompts=count is not None)
@@ -190,7 +190,7 @@ class UpstreamBackend:
         finally:
             attempt.end(failure)
 
-    async def _server(self) -> Detected:
+    async def _server(self) -> DetectedServer:
         """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
         reached."""
         if self._detected is None:
@@ -201,10 +201,10 @@ class UpstreamBackend:
                         self.context_length = self._detected.context_length
         return self._detected
 
-    async def _detect(self) -> Detected:
+    async def _detect(self) -> DetectedServer:
         configured = self._spec.dialect
         if configured is not None and self._spec.context_length is not None:
-            return Detected(DIALECTS[configured], None)
+            return DetectedServer(DIALECTS[configured], None)
         failure: UpstreamError | None = None
         for server in self._servers:
             try:
@@ -215,7 +215,7 @@ class UpstreamBackend:
                 continue
             dialect = found.dialect if configured is None else DIALECTS[configured]
             log.info("the upstream of %s is %s", self._spec.name, dialect.name)
-            return Detected(dialect, found.context_length)
+            return DetectedServer(dialect, found.context_length)
         assert failure is not None
         raise failure
 

@@ -7,7 +7,7 @@ from typing import Final
 _MAX_LENGTH: Final = 4096
 
 
-def read_key(reference: str, environment: Mapping[str, str]) -> str:
+def read_upstream_key(reference: str, environment: Mapping[str, str]) -> str:
     """The key that `env:NAME` or `file:PATH` names. Raises `ValueError`, whose text is the end of a sentence."""
     kind, _, name = reference.partition(":")
     if kind == "env":

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.affinity import conversation_key, rank, replica_seed
-from forefront.upstream.replicas.balance import Load, least_loaded, preferred
+from forefront.upstream.replicas.balance import Load, choose_within_bound, least_loaded
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
@@ -42,14 +42,14 @@ def test_affinity_keeps_within_the_bound(requests: list[tuple[int, int]], count:
     loads, largest = [0] * count, max(tokens for _, tokens in requests)
     for favourite, tokens in requests:
         order = [favourite % count, *(other for other in range(count) if other != favourite % count)]
-        loads[preferred([Load(load) for load in loads], tokens, order)] += tokens
+        loads[choose_within_bound([Load(load) for load in loads], tokens, order)] += tokens
         assert max(loads) <= 1.25 * (sum(loads) / count) + 3 * largest
 
 
 def test_an_idle_preferred_replica_is_used() -> None:
-    assert preferred([Load(0), Load(0)], 100, [1, 0]) == 1
-    assert preferred([Load(0), Load(150)], 100, [1, 0]) == 1
-    assert preferred([Load(0), Load(5000)], 100, [1, 0]) == 0
+    assert choose_within_bound([Load(0), Load(0)], 100, [1, 0]) == 1
+    assert choose_within_bound([Load(0), Load(150)], 100, [1, 0]) == 1
+    assert choose_within_bound([Load(0), Load(5000)], 100, [1, 0]) == 0
 
 
 def test_a_returning_replica_gets_less_than_its_share() -> None:

@@ -42,7 +42,7 @@ from forefront.chat.local.loading import (
 )
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.model.model import effective_options
-from forefront.engine.model.openvino_import import plain_reason
+from forefront.engine.model.openvino_import import error_summary
 from forefront.tokenizer.tokenizer import Tokenizer
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ def load(
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
     is a smaller model. Raises `SourceError`, whose text names the file.
     """
-    opening = Opening(source, cache, options, chat_template, context_length)
+    opening = LoadArguments(source, cache, options, chat_template, context_length)
     backend, build, mark, options = _load(opening, progress, Tunings(cache.home), partial(_backend, draft=draft))
     size = estimate_memory(source, options, context_length).memory_bytes
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
@@ -144,7 +144,7 @@ def load_token_engine(
 ) -> LoadedEngine:
     """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
     must compute alike. Raises `SourceError`."""
-    opening = Opening(source, cache, options, chat_template, context_length)
+    opening = LoadArguments(source, cache, options, chat_template, context_length)
     parts, build, mark, _ = _load(opening, progress, None, partial(_engine_parts, draft=draft))
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
@@ -199,7 +199,7 @@ def _open_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class LoadArguments:
     """The arguments of `load`."""
 
     source: ModelSource
@@ -219,11 +219,11 @@ def _source_errors(source: ModelSource) -> Iterator[None]:
     except OSError as error:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
+        raise SourceError(f"{source.path}: OpenVINO cannot load it: {error_summary(error)}") from error
 
 
 def _load(
-    opening: Opening,
+    opening: LoadArguments,
     progress: Progress,
     tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],

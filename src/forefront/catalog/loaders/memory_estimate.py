@@ -10,7 +10,7 @@ from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.graph.architectures.gemma4 import cache_channels
 from forefront.graph.architectures.lfm import convolution_channels
-from forefront.graph.build import makes_embeddings
+from forefront.graph.build import is_embedding_model
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
@@ -54,7 +54,7 @@ def _weight_bytes(file: ModelFile, options: ModelOptions) -> int:
         not options.quantize_activations,
         _QUANTIZED[options.quantize_weights],
         options.inference_precision,
-        paged=not makes_embeddings(Settings(file.metadata)),
+        paged=not is_embedding_model(Settings(file.metadata)),
     )
     skipped = {"per_layer_token_embd.weight"}
     if "output.weight" in file.tensors:
@@ -75,7 +75,7 @@ def _packed_bytes(tensor: Tensor, rounding: Rounding) -> int:
 
 def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int:
     settings = Settings(file.metadata)
-    if makes_embeddings(settings):
+    if is_embedding_model(settings):
         return 0
     layers = settings.layers
     heads = settings.per_layer("attention.head_count", layers)

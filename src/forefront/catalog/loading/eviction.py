@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar
 PATIENCE: Final = 10.0
 
 
-class Resident(Protocol):
+class EvictableModel(Protocol):
     """A model that is loaded and not pinned. `settled_at`: the time from which it can be unloaded for another."""
 
     held_bytes: int
@@ -18,7 +18,7 @@ class Resident(Protocol):
     draining: bool
 
 
-R = TypeVar("R", bound=Resident)
+R = TypeVar("R", bound=EvictableModel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class ModelMemory:
             while model.wanted:
                 pinned = self.pinned_bytes
                 if needed > self.limit - pinned:
-                    raise SourceError(no_room(model.name, needed, self.limit, pinned))
+                    raise SourceError(no_memory_message(model.name, needed, self.limit, pinned))
                 missing = needed + self.held_bytes - self.limit
                 if missing <= 0:
                     return True
@@ -90,7 +90,7 @@ def _can_go(model: ServedModel) -> bool:
     return model.loaded is not None and not model.pinned and not model.leaving and model.held_bytes > 0
 
 
-def no_room(name: str, needed: int, limit: float, taken: int) -> str:
+def no_memory_message(name: str, needed: int, limit: float, taken: int) -> str:
     """Why a model cannot be loaded. `taken`: bytes of models that stay loaded."""
     text = f"it needs {gibibytes(needed)} of memory, and models may take {gibibytes(limit)} (`loading.memory_gib`)"
     return f"{name}: {text}" + (f", of which {gibibytes(taken)} are taken" if taken else "")

@@ -20,7 +20,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingInput, Embedding
 from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
@@ -106,7 +106,7 @@ class EmbeddingBackend:
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
-            rested = await rest(rested)  # token ids take no turn in a thread
+            rested = await yield_to_event_loop(rested)  # token ids take no turn in a thread
         return PreparedInputs(inputs, tenant, request.dimensions or width)
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedInputs:
@@ -148,8 +148,8 @@ class EmbeddingBackend:
         units: list[Vector] = []
         rested = time.monotonic()
         for vector in shortened:
-            units.append(unit(vector))
-            rested = await rest(rested)
+            units.append(unit_vector(vector))
+            rested = await yield_to_event_loop(rested)
         return units
 
     # The rest of a backend.
@@ -238,7 +238,7 @@ class EmbeddingBackend:
         return _unsupported("makes embeddings", "/v1/embeddings")
 
 
-def unit(vector: Vector) -> Vector:
+def unit_vector(vector: Vector) -> Vector:
     """The vector with the length 1; zeros stay zeros."""
     length = float(np.linalg.norm(vector))
     return vector / np.float32(length) if length else vector

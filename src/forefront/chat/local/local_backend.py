@@ -19,7 +19,7 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineU
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
@@ -120,7 +120,7 @@ class LocalBackend:
                     for event in _decode(prepared.answers, tokens):
                         unfinished -= isinstance(event, ChoiceEnd)
                         yield event
-                        rested = await rest(rested)
+                        rested = await yield_to_event_loop(rested)
                     if not unfinished:
                         break
         finally:

@@ -12,7 +12,7 @@ from forefront.chat.local.text_codec import TextCodec, not_encodable
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder
 from forefront.chat.output.decoders import chat_decoders, text_decoders
-from forefront.chat.output.min_tokens import at_least
+from forefront.chat.output.min_tokens import minimum_length
 from forefront.chat.prompt.chat_template import TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
 from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
@@ -194,7 +194,7 @@ class RequestPreparer:
     def _at_least(self, request: SampledRequest, constraint: ConstraintFactory | None) -> ConstraintFactory | None:
         if not request.min_tokens or request.ignore_eos:
             return constraint
-        return at_least(request.min_tokens, self._limits.end_tokens, self._limits.vocabulary_size, constraint)
+        return minimum_length(request.min_tokens, self._limits.end_tokens, self._limits.vocabulary_size, constraint)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:

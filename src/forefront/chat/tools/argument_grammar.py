@@ -10,8 +10,16 @@ from forefront.chat.grammar.schema.schema_leaves import lengths, string_conditio
 from forefront.chat.grammar.schema.schema_merge import NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
-from forefront.chat.tools.argument_schema import enumerated, is_open, part_alone, properties, required, resolve, types
-from forefront.chat.tools.tool_format import Rules, compact, literal
+from forefront.chat.tools.argument_schema import (
+    enumerated,
+    is_open,
+    properties,
+    required,
+    resolve,
+    standalone_schema,
+    types,
+)
+from forefront.chat.tools.tool_format import LarkRules, compact, literal
 from forefront.wire.completions.tools import CUSTOM_ARGUMENT, TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -19,7 +27,7 @@ _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "ad
 FREE_NAME: Final = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
 
 
-def schema_of(tool: Tool) -> dict[str, Any]:
+def parameters_schema(tool: Tool) -> dict[str, Any]:
     """The JSON schema of the tool's arguments."""
     return _NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
 
@@ -37,19 +45,19 @@ def request_path(path: str) -> str:
 
 def json_arguments(tool: Tool) -> str:
     """Lark expression for the arguments as one JSON object."""
-    schema = {"type": "object", **schema_of(tool)}
+    schema = {"type": "object", **parameters_schema(tool)}
     return schema_lark(schema, path_of(tool), strict=bool(tool.function.strict), fallback={"type": "object"})
 
 
 def json_value(part: Any, tool: Tool, key: str = "") -> str:
     """Lark expression for JSON of a part of the tool's schema: that of the argument `key`."""
     path = path_of(tool) + (f".properties.{key}" if key else "")
-    schema = part_alone(part, schema_of(tool))
+    schema = standalone_schema(part, parameters_schema(tool))
     return schema_lark(schema, path, strict=bool(tool.function.strict), fallback={})
 
 
 def sequence(
-    schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str, rules: Rules
+    schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str, rules: LarkRules
 ) -> str:
     """Lark expression for the arguments of `schema` one after the other, optional ones left out or not.
 
@@ -69,11 +77,11 @@ def sequence(
     return first
 
 
-def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: str = "", *, ahead: str = "") -> str:
+def raw_text(part: Any, tool: Tool, key: str, end: str, rules: LarkRules, marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for the value of the argument `key` between tags: a string as it is, anything else as JSON; `end`
     behind it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
     before."""
-    root = schema_of(tool)
+    root = parameters_schema(tool)
     behind = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
@@ -88,7 +96,7 @@ def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: st
     return free_text(end, rules, conditions, marker, ahead=ahead)
 
 
-def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
+def custom_text(grammar: Any, tool: Tool, key: str, rules: LarkRules) -> str:
     """Lark expression for the text of a custom tool. Raises `UnenforceableError`."""
     try:
         if grammar["syntax"] == "regex":
@@ -103,7 +111,7 @@ def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
     return start
 
 
-def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rules) -> Sequence[str]:
+def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: LarkRules) -> Sequence[str]:
     """Lark expressions, for use in a terminal, that a string which is not JSON must match.
 
     Keywords that cannot be enforced are left out. Raises `UnenforceableError` in a function with `strict`.
@@ -120,7 +128,7 @@ def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rule
     return conditions if limits is None else [*conditions, f"/{RAW_TEXT.any_character}{limits}/"]
 
 
-def free_text(end: str, rules: Rules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
+def free_text(end: str, rules: LarkRules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for text up to `end`, which it includes; see `raw_text` and `text_conditions`."""
     # As one terminal with its end: a lexer would not give back what text alone has taken of it.
     own = ahead if marker else end

@@ -74,7 +74,7 @@ def from_text(text: str, part: Any, root: Mapping[str, Any]) -> Any:
     return text
 
 
-def fit(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
+def fit_to_schema(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
     """A value of Python's as the schema has it: a number in a string becomes a number where only numbers are allowed,
     and the other way round."""
     allowed = types(part, root)
@@ -83,7 +83,7 @@ def fit(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
     return _fitting(value, allowed, value if isinstance(value, dict | list) else _text(value))
 
 
-def part_alone(part: Any, root: Mapping[str, Any]) -> dict[str, Any]:
+def standalone_schema(part: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     """A part of a schema as a complete schema, with the definitions it refers to."""
     alone = dict(part) if isinstance(part, Mapping) else {}
     if not any(True for _ in _references(alone)):

@@ -14,7 +14,7 @@ from forefront.wire.completions.tools import Tool
 PastCall = tuple[str, Mapping[str, Any]]
 
 
-class Rules:
+class LarkRules:
     """The unnamed rules of a Lark grammar. Equal rules are shared."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class ToolFormat(ABC):
         """The calls as the model writes them."""
 
     @abstractmethod
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """Lark expression for one call of `tool`, and what else it needs in `rules`."""
 
     @abstractmethod

@@ -13,7 +13,7 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.sources.model_settings import EngineName
 from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.loaders.model_loaders import check_kept, make_model, memory_limit
+from forefront.cli.loaders.model_loaders import check_pinned_memory, make_model, memory_limit
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.settings.sections import Config
@@ -116,7 +116,7 @@ class Reloader:
             if model != self._configured.get(name) or _reads_key_file(model)
         }
         served = {model.name: model for model in self._catalog} | made
-        check_kept([served[name] for name in configured], memory_limit(settings.loading))
+        check_pinned_memory([served[name] for name in configured], memory_limit(settings.loading))
         return _NewSettings(settings, configured, made)
 
     def _apply(self, new: _NewSettings) -> Reload:

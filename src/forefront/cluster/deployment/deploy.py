@@ -53,7 +53,7 @@ _KEY_VALUES: Final = _KeyValues()
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedApplication:
     """An application. `replicas` counts them by state, `message` explains a failure."""
 
     name: str
@@ -167,16 +167,16 @@ def remove(model: str) -> list[str]:
     return names
 
 
-def find(name: str) -> Deployed | None:
+def find(name: str) -> DeployedApplication | None:
     """The application of that name."""
     return next((application for application in applications(name) if application.name == name), None)
 
 
-def applications(prefix: str = PREFIX + "-") -> list[Deployed]:
+def applications(prefix: str = PREFIX + "-") -> list[DeployedApplication]:
     """The applications whose names begin with `prefix`, in the order of deployment."""
     found = sorted(serve.status().applications.items(), key=lambda item: item[1].last_deployed_time_s)
     return [
-        Deployed(name, status.status, _message(status), _replicas(status))
+        DeployedApplication(name, status.status, _message(status), _replicas(status))
         for name, status in found
         if name.startswith(prefix)
     ]
@@ -233,6 +233,6 @@ def _reason(message: str) -> str:
     return text if name.startswith("forefront.") else last
 
 
-def _describe(state: Deployed) -> str:
+def _describe(state: DeployedApplication) -> str:
     replicas = ", ".join(f"{count} {name.lower()}" for name, count in state.replicas.items())
     return f"{state.status.lower()} ({replicas or 'no replicas'})"

@@ -7,7 +7,7 @@ from typing import Final
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.grammar_source import GrammarSource
-from forefront.chat.output.min_tokens import at_least
+from forefront.chat.output.min_tokens import minimum_length
 from forefront.cluster.protocol.constraint_source import ConstraintSource
 from forefront.engine.constraint import ConstraintFactory, replay
 from forefront.engine.errors import ConstraintError
@@ -54,7 +54,7 @@ class ConstraintBuilder:
         grammar = source.grammar
         factory = None if grammar is None else await self._compile(grammar, tenant)
         if source.min_tokens:
-            return at_least(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
+            return minimum_length(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
         if factory is None:
             raise ConstraintError("the constraint has no source")
         return factory

@@ -10,9 +10,9 @@ from forefront.cluster.protocol.frames import (
     Cancel,
     Delta,
     Failed,
-    Found,
     FromServer,
     Lookup,
+    LookupResult,
     Pause,
     Released,
     Resume,
@@ -216,4 +216,4 @@ class GenerationConnection(ServerConnection):
             cached = await self._service.engine.cached_tokens(unpack_tokens(message.prompt), Tenant(message.tenant))
         except (EngineError, ValueError):
             cached = 0
-        self.protocol.send(Found(message.id, cached))
+        self.protocol.send(LookupResult(message.id, cached))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from forefront.cluster.protocol.frames import Delta, PromptScore, Score, Submit
+from forefront.cluster.protocol.frames import Delta, PromptScore, Submit, TokenScore
 from forefront.cluster.protocol.token_codec import unpack_tokens
 from forefront.cluster.replica.request_trace import RequestTrace
 from forefront.engine.generation import Generation, Token
@@ -79,5 +79,5 @@ def encode_tokens(number: int, tokens: list[Token], cached: int = 0) -> Delta:
         if token.prompt and not delta.prompt:
             delta.prompt = [PromptScore(each.token, each.logprob, list(each.top)) for each in token.prompt]
     if any(token.logprob or token.top for token in tokens):
-        delta.scores = [Score(token.logprob, list(token.top)) for token in tokens]
+        delta.scores = [TokenScore(token.logprob, list(token.top)) for token in tokens]
     return delta

@@ -20,6 +20,6 @@ def padded_count(count: int) -> int:
     return next((size for size in _COUNTS if size >= count), count)
 
 
-def most_sequences(length: int) -> int:
+def max_sequences(length: int) -> int:
     """How many sequences of a padded length fit into one batch that needs no further rows."""
     return max((size for size in _COUNTS if size * length <= _TOKENS), default=1)

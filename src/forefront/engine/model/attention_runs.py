@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_APART: Final = 6
 
 
-def apart(sequences: abc.Sequence["SequenceInput"]) -> list["SequenceInput"]:
+def split_short_runs(sequences: abc.Sequence["SequenceInput"]) -> list["SequenceInput"]:
     """The same tokens in the same order, those of short runs as sequences of their own."""
     parts = list["SequenceInput"]()
     for sequence in sequences:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forefront.engine.model.attention_runs import apart
+from forefront.engine.model.attention_runs import split_short_runs
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import DeviceError, find_device, is_gpu
@@ -80,7 +80,7 @@ class PagedModel:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
         tokens whose logits are computed, each with the temperature to divide by for `Logits.log_sum`. The pass is
         padded with idle tokens and rows: see `padding.py`."""
-        self._inputs.fill_sequences(apart(sequences) if self._apart else sequences, self._embed)
+        self._inputs.fill_sequences(split_short_runs(sequences) if self._apart else sequences, self._embed)
         self._inputs.fill_rows(rows, temperatures)
         self._request.infer()
         full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))

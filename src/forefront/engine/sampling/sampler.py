@@ -17,7 +17,7 @@ from forefront.engine.model.logits import Logits
 from forefront.engine.sampling.full_logits import choose_from_masked_row, choose_from_row
 from forefront.engine.sampling.logprobs import token_logprobs
 from forefront.engine.sampling.penalties import penalized
-from forefront.engine.sampling.top_tokens import Draw, draw_from_top, likeliest_allowed
+from forefront.engine.sampling.top_tokens import Draw, draw_from_top, most_likely_allowed
 from forefront.engine.scheduling.sequence import Sequence
 
 
@@ -63,7 +63,7 @@ def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOu
             candidates = [next(drawn) for _ in its_uniforms]
         elif item.masks:
             candidates = [
-                likeliest[item.row + i] if mask is None else likeliest_allowed(mask, item.row + i, logits)
+                likeliest[item.row + i] if mask is None else most_likely_allowed(mask, item.row + i, logits)
                 for i, mask in enumerate(item.masks)
             ]
         else:

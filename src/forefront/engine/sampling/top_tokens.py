@@ -33,7 +33,7 @@ class Draw(NamedTuple):
     mask: Mask | None
 
 
-def likeliest_allowed(mask: Mask, row: int, logits: Logits) -> int:
+def most_likely_allowed(mask: Mask, row: int, logits: Logits) -> int:
     """The likeliest token of a row that the mask has; -1 if that is not among the top tokens."""
     tokens = logits.top_tokens[row]
     allowed = _allowed(mask, tokens)

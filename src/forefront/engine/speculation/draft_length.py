@@ -17,7 +17,7 @@ _PRIOR_WEIGHT: Final = 2.0
 MAX_DRAFT: Final = 48
 
 
-class Choice(NamedTuple):
+class DraftChoice(NamedTuple):
     """The length of a draft, and its probabilities: see `Draft`."""
 
     length: int
@@ -46,7 +46,7 @@ class DraftLength:
         self._start, self._further = _Share(), _Share()
         self._fresh = False  # the draft chosen last
 
-    def choose(self, expectation: float, price: float, most: int, start: float | None = None) -> Choice:
+    def choose(self, expectation: float, price: float, most: int, start: float | None = None) -> DraftChoice:
         """The length, at most `most`. `expectation`: the probability that a token is accepted, as far as it is known
         without the sequence's own drafts. `start`: the same for the first token of a fresh draft."""
         first = probability = self._further.expected(expectation)
@@ -54,7 +54,7 @@ class DraftLength:
         if start is not None:
             first = self._start.expected(start)
         worthwhile = 1 + int(math.log(price / first) / math.log(probability)) if price < first else 0
-        return Choice(max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0), first, probability)
+        return DraftChoice(max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0), first, probability)
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from forefront.gateway.keys.api_key import hash_key
-from forefront.gateway.keys.key_store import is_active, read_key, read_project
+from forefront.gateway.keys.key_store import is_active, key_from_row, read_project
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.store.database import Database, StoreError
 from forefront.gateway.store.store_threads import StoreThreads
@@ -103,7 +103,8 @@ class KeyCache:
             rows = connection.execute(sa.select(api_keys).where(api_keys.c.revoked_at.is_(None))).mappings().all()
             by_name = {row["name"]: read_project(row) for row in connection.execute(sa.select(projects)).mappings()}
             return current, {
-                row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows
+                row["hash"]: (row["hash"], Principal(key_from_row(row), by_name[row["project"]], current))
+                for row in rows
             }
 
 

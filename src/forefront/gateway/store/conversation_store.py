@@ -121,7 +121,7 @@ class ConversationStore:
         if not _is_id(conversation_id) or not delete_conversations(
             self._database, sa.and_(*self._of(project, conversation_id)), 1
         ):
-            raise not_stored(conversation_id)
+            raise conversation_not_found(conversation_id)
 
     def size(self, project: str, conversation_id: str) -> int:
         """The bytes of a conversation that a response continues. Raises `RequestError`: 404, and 422 if it is too long
@@ -160,7 +160,7 @@ class ConversationStore:
         query = sa.select(table.c.next_position).where(*self._of(project, conversation_id))
         first = connection.execute(query).scalar()
         if first is None:
-            raise not_stored(conversation_id, "conversation")
+            raise conversation_not_found(conversation_id, "conversation")
         rows = [
             {
                 "conversation_id": conversation_id,
@@ -239,7 +239,7 @@ class ConversationStore:
         query = sa.select(conversations).where(*self._of(project, conversation_id))
         row = connection.execute(query).mappings().first() if _is_id(conversation_id) else None
         if row is None:
-            raise not_stored(conversation_id, param)
+            raise conversation_not_found(conversation_id, param)
         metadata = self._cipher.decrypt(bytes(row["metadata"]), conversation_id, row["encryption_key"])
         return StoredConversation(conversation_id, row["created_at"], metadata, row["items"], row["size"])
 
@@ -275,7 +275,7 @@ def delete_conversations(database: Database, condition: sa.ColumnElement[bool], 
     return delete_contents(database, conversations, condition, count)
 
 
-def not_stored(conversation_id: str, param: str | None = None) -> RequestError:
+def conversation_not_found(conversation_id: str, param: str | None = None) -> RequestError:
     """The error for a conversation that is not stored."""
     text = f"No conversation of the id `{conversation_id[:64]}` is stored: it never was, has expired or was deleted."
     return RequestError("not_found", text, param=param)

@@ -114,13 +114,13 @@ class ResponseStore:
         continued."""
         table = stored_responses
         if not _ID.fullmatch(response_id):
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         columns = (table.c.depth, table.c.chain_size, table.c.status, table.c.conversation_id)
         query = sa.select(*columns).where(*self._of(project, response_id))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         if row.status in UNFINISHED:
             text = f"The response `{response_id}` is not finished yet (`previous_response_id`)."
             raise RequestError("invalid_value", text, param="previous_response_id")
@@ -150,12 +150,12 @@ class ResponseStore:
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         if not rows:
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         if rows[0]["previous_id"] is not None:
             if len(rows) >= depth:
                 text = "`previous_response_id` is cyclic: the response continues itself."
                 raise RequestError("invalid_value", text, param="previous_response_id")
-            raise not_stored(rows[0]["previous_id"], "previous_response_id")
+            raise response_not_found(rows[0]["previous_id"], "previous_response_id")
         return [(row["id"], self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows]
 
     def read_items(self, project: str, ids: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
@@ -255,7 +255,7 @@ def delete_responses(database: Database, condition: sa.ColumnElement[bool], coun
     return delete_contents(database, stored_responses, condition, count)
 
 
-def not_stored(response_id: str, param: str | None = None) -> RequestError:
+def response_not_found(response_id: str, param: str | None = None) -> RequestError:
     """The error for a response that is not there, for one reason or another."""
     text = f"No response of the id `{response_id[:64]}` is stored: it was not stored, has expired or was deleted."
     return RequestError("not_found", text, param=param)

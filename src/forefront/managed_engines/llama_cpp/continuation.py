@@ -46,7 +46,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptedTokens:
     """Tokens that belong to the continuation, and what follows."""
 
     tokens: list[Token]
@@ -108,29 +108,29 @@ class Continuation:
         """The tokens of a whole answer."""
         return self._scored(answer.tokens, answer.completion_probabilities)
 
-    def take(self, candidates: Iterable[Candidate]) -> Taken:
+    def take(self, candidates: Iterable[Candidate]) -> AcceptedTokens:
         """Check sampled tokens and append them. Takes time that grows with the constraint's grammar."""
         sequence, tokens = self.sequence, list[Token]()
         for candidate in candidates:
             masks = sequence.masks()
             if self.failed():
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if masks and masks[0] is not None and not is_allowed(masks[0], candidate.token):
                 self._refused()
-                return Taken(tokens, Outcome.DIVERGED)
+                return AcceptedTokens(tokens, Outcome.DIVERGED)
             token, finish = sequence.append(candidate.token)
             if self.failed():
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             tokens.append(Token(sequence.index, token, finish, candidate.logprob, candidate.top))
             if finish:
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if sequence.ended:
                 tokens.append(Token(sequence.index, min(self.request.stop_tokens), "stop"))
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if token != candidate.token:  # the answer is being completed before the token limit
                 self.steps_due = sequence.tokens_left
-                return Taken(tokens, Outcome.DIVERGED)
-        return Taken(tokens, Outcome.CONTINUES)
+                return AcceptedTokens(tokens, Outcome.DIVERGED)
+        return AcceptedTokens(tokens, Outcome.CONTINUES)
 
     def _refused(self) -> None:
         """After a refused token one step is due, and more if others were refused shortly before."""

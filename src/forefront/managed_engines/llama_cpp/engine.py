@@ -18,9 +18,9 @@ from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 from forefront.managed_engines.engine_process import Endpoint, EngineProcess
 from forefront.managed_engines.llama_cpp.completions import Completions, ContextOverflowError
-from forefront.managed_engines.llama_cpp.continuation import Candidate, Continuation, Outcome, Taken
+from forefront.managed_engines.llama_cpp.continuation import AcceptedTokens, Candidate, Continuation, Outcome
 from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
-from forefront.managed_engines.llama_cpp.slots import SlotPool, Turn
+from forefront.managed_engines.llama_cpp.slots import SlotPool, SlotUse
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class LlamaCppEngine:
                         raise StepFailedError("llama.cpp has no room for one sequence") from None
                     member.overflowed = True
 
-    async def _in_slot(self, member: Continuation, turn: Turn) -> Outcome:
+    async def _in_slot(self, member: Continuation, turn: SlotUse) -> Outcome:
         """Generate until the end, or until the slot must be left."""
         slot = await turn.granted
         endpoint = await self._ready()
@@ -167,7 +167,7 @@ class LlamaCppEngine:
             cache = True
         return Outcome.CONTINUES
 
-    async def _stream(self, member: Continuation, endpoint: Endpoint, turn: Turn, *, cache: bool) -> Outcome:
+    async def _stream(self, member: Continuation, endpoint: Endpoint, turn: SlotUse, *, cache: bool) -> Outcome:
         """Take tokens as llama.cpp samples them, up to the first that the constraint refuses."""
         assert turn.slot is not None
         seen, begin = 0, len(member.sequence.tokens)
@@ -215,7 +215,7 @@ class LlamaCppEngine:
                 raise StepFailedError("llama.cpp's answer has no token")
         return self._deliver(member, await self._take(member, candidates))
 
-    async def _take(self, member: Continuation, candidates: list[Candidate]) -> Taken:
+    async def _take(self, member: Continuation, candidates: list[Candidate]) -> AcceptedTokens:
         return await self._in_thread(member, lambda: member.take(candidates))
 
     async def _in_thread(self, member: Continuation, work: Callable[[], T]) -> T:
@@ -228,7 +228,7 @@ class LlamaCppEngine:
             raise member.sequence.failure
         return result
 
-    def _deliver(self, member: Continuation, taken: Taken) -> Outcome:
+    def _deliver(self, member: Continuation, taken: AcceptedTokens) -> Outcome:
         if taken.tokens:
             self._tokens_sampled += len(taken.tokens)
             self._last_token = time.monotonic()

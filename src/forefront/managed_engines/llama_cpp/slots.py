@@ -22,7 +22,7 @@ class Slot:
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
+class SlotUse:
     """One stay of a continuation in a slot. It must leave soon after `yielding` is set. An `alone` turn runs without
     others. `tokens` are its prompt and output so far."""
 
@@ -41,9 +41,9 @@ class SlotPool:
     def __init__(self, count: int) -> None:
         self._slots = [Slot(number) for number in range(count)]
         self._free = list(self._slots)
-        self._running: list[Turn] = []
-        self._queue: FairQueue[Turn] = FairQueue(count, max_waiting=2**31)
-        self._alone: deque[Turn] = deque()
+        self._running: list[SlotUse] = []
+        self._queue: FairQueue[SlotUse] = FairQueue(count, max_waiting=2**31)
+        self._alone: deque[SlotUse] = deque()
         self._uses = 0
         self._closed = False
         self.yields = 0
@@ -64,11 +64,11 @@ class SlotPool:
         return sum(len(turn.tokens) for turn in self._running)
 
     @asynccontextmanager
-    async def turn(self, tenant: Tenant, tokens: Sequence[int], *, alone: bool = False) -> AsyncIterator[Turn]:
+    async def turn(self, tenant: Tenant, tokens: Sequence[int], *, alone: bool = False) -> AsyncIterator[SlotUse]:
         """Wait for a slot and hold it until the context is left. Raises `EngineStoppedError`."""
         if self._closed:
             raise EngineStoppedError("the engine was stopped")
-        turn = Turn(tenant, tokens, alone)
+        turn = SlotUse(tenant, tokens, alone)
         if alone:
             self._alone.append(turn)
         else:
@@ -107,7 +107,7 @@ class SlotPool:
             self._grant(turn)
         self._let_one_yield()
 
-    def _grant(self, turn: Turn) -> None:
+    def _grant(self, turn: SlotUse) -> None:
         slot = max(self._free, key=lambda slot: self._affinity(slot, turn))
         self._free.remove(slot)
         self._uses += 1
@@ -118,7 +118,7 @@ class SlotPool:
             turn.granted.set_result(slot)
 
     @staticmethod
-    def _affinity(slot: Slot, turn: Turn) -> tuple[int, int]:
+    def _affinity(slot: Slot, turn: SlotUse) -> tuple[int, int]:
         """The best slot has the longest beginning of the tokens; of equal ones, the least recently used."""
         same = common_prefix(slot.tokens, turn.tokens) if slot.tenant == turn.tenant.name else 0
         return same, -slot.used
@@ -137,7 +137,7 @@ class SlotPool:
         youngest.yielding = True
         self.yields += 1
 
-    def _leave(self, turn: Turn) -> None:
+    def _leave(self, turn: SlotUse) -> None:
         name = turn.tenant.name
         if turn.slot is None:
             if turn.alone:

@@ -7,7 +7,7 @@ import pytest
 
 from forefront.catalog.machine.control_groups import ControlGroups
 from forefront.catalog.machine.memory import machine_memory
-from forefront.catalog.pull.hub.file_selection import SelectionError, fits, select
+from forefront.catalog.pull.hub.file_selection import SelectionError, fits_memory, select
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 
 GB = 10**9
@@ -155,5 +155,5 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
 
 
 def test_a_file_fits_with_a_reserve_of_memory() -> None:
-    assert fits(2**30, 4 * 2**30)
-    assert not fits(2**30, 3 * 2**30)
+    assert fits_memory(2**30, 4 * 2**30)
+    assert not fits_memory(2**30, 3 * 2**30)

@@ -53,7 +53,7 @@ def select(repository: Repository, wanted: str, memory: int) -> Selection:
     return _safetensors(repository)
 
 
-def fits(size: int, memory: int) -> bool:
+def fits_memory(size: int, memory: int) -> bool:
     """Whether a model whose files have `size` bytes can be served with `memory` bytes."""
     return size * _FACTOR + _RESERVE <= memory
 
@@ -82,7 +82,7 @@ def _best(repository: Repository, variants: list[GgufVariant], memory: int) -> G
     if not usable:
         raise SelectionError(f"name one of its files: {_choices(repository, variants)}")
     for variant in usable:
-        if fits(variant.size, memory):
+        if fits_memory(variant.size, memory):
             same = [other for other in usable if other.quantization == variant.quantization]
             if len(same) > 1:
                 raise SelectionError(f"it has several models; name a file: {_choices(repository, same)}")

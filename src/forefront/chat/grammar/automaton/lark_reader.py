@@ -77,14 +77,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class Intersection:
     """All `items` at once."""
 
     items: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Complement:
     """Anything but `item`."""
 
     item: "Expression"
@@ -99,7 +99,7 @@ class Times:
     most: int | None
 
 
-Expression = LarkString | Pattern | Control | Name | Json | Series | Options | All | Not | Times
+Expression = LarkString | Pattern | Control | Name | Json | Series | Options | Intersection | Complement | Times
 LarkToken = tuple[str, str, int]
 
 
@@ -164,7 +164,7 @@ class _Reader:
         items = [self._series()]
         while self._take("&"):
             items.append(self._series())
-        return items[0] if len(items) == 1 else All(tuple(items))
+        return items[0] if len(items) == 1 else Intersection(tuple(items))
 
     def _series(self) -> Expression:
         items: list[Expression] = []
@@ -176,7 +176,7 @@ class _Reader:
 
     def _item(self) -> Expression:
         if self._take("~"):
-            return Not(self._item())
+            return Complement(self._item())
         item = self._atom()
         while True:
             if self._take("?"):

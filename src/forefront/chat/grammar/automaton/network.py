@@ -6,21 +6,21 @@ from decimal import Decimal
 from typing import Any, Final
 
 from forefront.chat.grammar.automaton.lark_reader import (
-    All,
+    Complement,
     Control,
     Expression,
+    Intersection,
     Json,
     LarkString,
     LarkSyntaxError,
     Name,
-    Not,
     Options,
     Pattern,
     Series,
     Times,
 )
 from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
-from forefront.chat.grammar.automaton.pieces import InPieces
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
 from forefront.chat.grammar.automaton.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
 from forefront.chat.grammar.automaton.shortest_text import ShortestTexts
@@ -43,7 +43,7 @@ class UnsupportedGrammarError(Exception):
     """A grammar has no network: it uses syntax that is not read here, or too many states."""
 
 
-class Network(InPieces):
+class Network(PickledInPieces):
     """`starts` are the first states of the rules, `finals` the last ones. `distances` counts the tokens from a state
     to the end of its rule, each terminal tokenised separately."""
 
@@ -209,9 +209,9 @@ class Network(InPieces):
                 return found
             case Options(items):
                 return automaton.either(map(self._terminal, items))
-            case All(items):
+            case Intersection(items):
                 return automaton.both(map(self._terminal, items))
-            case Not(item):
+            case Complement(item):
                 return automaton.negation(self._terminal(item))
             case Times(item, least, most):
                 return automaton.repeat(self._terminal(item), least, most)

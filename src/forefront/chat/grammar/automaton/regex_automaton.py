@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import Ranges
-from forefront.chat.grammar.automaton.pieces import InPieces
-from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
+from forefront.chat.grammar.automaton.regex_tree import Alternation, Anchor, Chars, Concat, Lookaround, Regex, Repeat
 from forefront.chat.grammar.automaton.utf8_ranges import utf8_blocks
 
 FAIL: Final = 0
@@ -22,7 +22,7 @@ class TooComplexError(Exception):
     """An automaton has too many states to be used."""
 
 
-class RegexAutomaton(InPieces):
+class RegexAutomaton(PickledInPieces):
     """All the automata of one grammar. A state is a number, which identifies a regular expression: that of the text
     that may follow. `available` is a bit set of the bytes that can be written one at a time."""
 
@@ -123,11 +123,11 @@ class RegexAutomaton(InPieces):
                 for item in reversed(items):
                     found = self.concat(self.of(item), found)
                 return found
-            case Either(items):
+            case Alternation(items):
                 return self.either(map(self.of, items))
             case Repeat(item, least, most):
                 return self.repeat(self.of(item), least, most)
-            case Look() | Anchor():
+            case Lookaround() | Anchor():
                 raise TooComplexError("an assertion")
 
     def characters(self, ranges: Ranges) -> int:

@@ -19,7 +19,7 @@ from forefront.chat.grammar.automaton.character_ranges import (
     intersection,
     normalized,
 )
-from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.regex_tree import Alternation, Anchor, Chars, Concat, Lookaround, Regex, Repeat
 
 RegexDialect = Literal["ecma", "rust"]
 
@@ -68,7 +68,7 @@ class _Parser:
         options = [self._sequence()]
         while self._take("|"):
             options.append(self._sequence())
-        return options[0] if len(options) == 1 else Either(tuple(options))
+        return options[0] if len(options) == 1 else Alternation(tuple(options))
 
     def _sequence(self) -> Regex:
         items: list[Regex] = []
@@ -125,7 +125,7 @@ class _Parser:
             return self._closed(self.either())
         for mark, ahead, negative in (("=", True, False), ("!", True, True), ("<=", False, False), ("<!", False, True)):
             if self._take(mark):
-                return Look(self._closed(self.either()), ahead, negative)
+                return Lookaround(self._closed(self.either()), ahead, negative)
         if self._take("P<") or self._take("<"):
             end = self.rest().find(">")
             if end < 1:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from forefront.chat.grammar.automaton.pieces import InPieces
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
 from forefront.chat.grammar.automaton.regex_automaton import (
     CONCAT,
     EMPTY,
@@ -22,7 +22,7 @@ _PREFERRED: Final = tuple(dict.fromkeys((*b'a0"}]A1 ', *range(33, 127), *range(1
 _RANKS: Final = bytes(_PREFERRED.index(byte) for byte in range(256))
 
 
-class ShortestTexts(InPieces):
+class ShortestTexts(PickledInPieces):
     """The shortest texts of one automaton, remembered by state."""
 
     def __init__(self, automaton: RegexAutomaton) -> None:

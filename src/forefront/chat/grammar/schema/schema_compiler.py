@@ -20,7 +20,7 @@ from forefront.chat.grammar.schema.schema_merge import (
     NoValueError,
     SchemaMerger,
     is_reference_alone,
-    merged,
+    merge_schemas,
     reference_of,
     same_json,
 )
@@ -30,8 +30,8 @@ from forefront.chat.grammar.schema.schema_rules import SchemaRules
 from forefront.chat.grammar.schema.schema_types import types_of
 from forefront.chat.grammar.schema.schema_values import (
     admits,
-    among,
     has_type,
+    is_among,
     listed_values,
     type_of,
 )
@@ -125,7 +125,7 @@ class SchemaCompiler:
                     expressions.append(self.value(option, where))
                 else:
                     flat = self._merger.part(option, where)
-                    expressions.append(self._flat_value(merged(rest, flat), where))
+                    expressions.append(self._flat_value(merge_schemas(rest, flat), where))
             except NoValueError:
                 continue
         return self.rules.either(expressions)
@@ -135,7 +135,7 @@ class SchemaCompiler:
         flats = []
         for place, option in enumerate(options):
             try:
-                flats.append(merged(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
+                flats.append(merge_schemas(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
             except NoValueError:
                 continue
         disjoint = DisjointSchemas(self._merger, self.report, path)
@@ -223,10 +223,10 @@ class SchemaCompiler:
                 texts = [value for value in excluded if isinstance(value, str)]
                 return self.rules.terminal(string(schema, path, self.report, texts))
             case "boolean":
-                words = [word for word, value in (("true", True), ("false", False)) if not among(value, excluded)]
+                words = [word for word, value in (("true", True), ("false", False)) if not is_among(value, excluded)]
                 return self.rules.either([f'"{word}"' for word in words])
             case "null":
-                return self.rules.either([] if among(None, excluded) else ['"null"'])
+                return self.rules.either([] if is_among(None, excluded) else ['"null"'])
         expression = number(schema, path, self.report, integer=name == "integer")
         return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
 

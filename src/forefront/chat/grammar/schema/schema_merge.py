@@ -78,10 +78,10 @@ class SchemaMerger:
         ]
         reference = reference_of(schema)
         if reference is not None:
-            found = merged(found, self.part(self.target(reference, path), path, depth + 1))
+            found = merge_schemas(found, self.part(self.target(reference, path), path, depth + 1))
         if "allOf" in schema and self._report.is_list_of_schemas(path, "allOf", schema["allOf"]):
             for place, part in enumerate(schema["allOf"]):
-                found = merged(found, self.part(part, f"{path}.allOf[{place}]", depth + 1))
+                found = merge_schemas(found, self.part(part, f"{path}.allOf[{place}]", depth + 1))
         return found
 
     def part(self, schema: Any, path: str, depth: int = 0) -> Flat:
@@ -170,7 +170,7 @@ def _without_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if value is not None or key == "const"}
 
 
-def merged(first: Flat, second: Flat) -> Flat:
+def merge_schemas(first: Flat, second: Flat) -> Flat:
     """The schema of values that both allow. Raises `NoValueError`."""
     found = dict(first)
     _allow_each_others_properties(found, second)

@@ -14,7 +14,7 @@ from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.formats.hermes import json_call, json_rule
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 
@@ -49,7 +49,7 @@ class JsonListFormat(ToolFormat):
         opening = self.openings[0] if self.openings else ""
         return f"{opening}{self.space}[{', '.join(made)}{''.join(self.closings)}"
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         if self.by_name:
             return f'{literal(f"{{{compact(tool.function.name)}: ")} {json_arguments(tool)} "}}"'
@@ -76,7 +76,7 @@ class BareListFormat(JsonListFormat):
         """See `ToolFormat.lead`."""
         return ""
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`. The bracket and the first call's head are one lexeme, apart from other text."""
         rules.choice("later", f'", " {json_rule(tool, self.keys)}')
         head = re.escape(f'[{{"{self.keys[0]}": {compact(tool.function.name)}, "{self.keys[1]}": ').replace("/", "\\/")

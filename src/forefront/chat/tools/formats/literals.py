@@ -17,7 +17,7 @@ class ValueTextError(ValueError):
     """The text is no value, or not the whole of one."""
 
 
-class Values:
+class LiteralReader:
     """Reads values from `text`, in which strings are quoted by `quote`, or as Python does where that is empty."""
 
     def __init__(self, text: str, quote: str = "") -> None:

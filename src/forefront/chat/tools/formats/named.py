@@ -10,7 +10,7 @@ from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.formats.json_list import JsonListFormat
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 
@@ -36,7 +36,7 @@ class MistralFormat(JsonListFormat):
             return JsonListFormat.write(self, calls)
         return "".join(f"[TOOL_CALLS]{name}[ARGS]{compact(arguments)}" for name, arguments in calls)
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         if not self.named:
             return JsonListFormat.rule(self, tool, rules)
@@ -92,7 +92,7 @@ class SectionFormat(ToolFormat):
         ]
         return "".join(self.openings[:-1]) + self.between_calls.join(made) + "".join(self.closings[1:])
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         name = f'"functions.{tool.function.name}:" /[0-9]{{1,3}}/' if self.counted else literal(tool.function.name)
         before = f"{self.marker(self.before)} " if self.before else ""

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import TextReading, until
-from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
+from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, parameters_schema, raw_text, sequence
 from forefront.chat.tools.argument_schema import enumerated, from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 _CDATA: Final = ("<![CDATA[", "]]>")
@@ -134,7 +134,7 @@ class TaggedFormat(ToolFormat):
     def _closing(self) -> str:
         return self.gap + self.closings[0] if self.closings else ""
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         gap = literal(self.gap) if self.gap else ""
         end = self.trim + self.valued
@@ -150,7 +150,8 @@ class TaggedFormat(ToolFormat):
         free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
-        return f"{self.marker(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
+        arguments = sequence(parameters_schema(tool), argument, free, "", rules)
+        return f"{self.marker(head)} {arguments} {self.marker(self.end)}"
 
     def _marked(self, end: str) -> tuple[str, str]:
         """The text of `end` before its first control token, and the Lark expression from that on; both empty if it has
@@ -174,10 +175,10 @@ class TaggedFormat(ToolFormat):
 
 def _is_text(part: Any, tool: Tool) -> bool:
     """Whether a value with the schema `part` is written as it is, and not as JSON."""
-    values = enumerated(part, schema_of(tool))
+    values = enumerated(part, parameters_schema(tool))
     if values is not None:
         return all(isinstance(value, str) for value in values)
-    return "string" in (types(part, schema_of(tool)) or ())
+    return "string" in (types(part, parameters_schema(tool)) or ())
 
 
 class _Value:

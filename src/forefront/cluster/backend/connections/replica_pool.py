@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from forefront.cluster.backend.connections.draft_counters import DraftCounters
 from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
 from forefront.cluster.discovery.cluster_watch import ModelWatch
-from forefront.cluster.protocol.frames import Alive, FromReplica, Status
+from forefront.cluster.protocol.frames import FromReplica, Heartbeat, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaLoad
 from forefront.cluster.routing.router import PrefixRouter
@@ -212,7 +212,7 @@ class ReplicaPool:
                 if late > _LATE:
                     connection.heard = now
                 if (hash(connection.name) + tick) % _HEARTBEAT_TICKS == 0:
-                    connection.send(Alive())
+                    connection.send(Heartbeat())
                 if now - connection.heard > self._stall_seconds:
                     connection.reset(f"it was silent for {self._stall_seconds:g} seconds")
             self._events.tick(now)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
-from forefront.cluster.protocol.frames import Found, Lookup
+from forefront.cluster.protocol.frames import Lookup, LookupResult
 from forefront.cluster.protocol.token_codec import pack_tokens
 from forefront.fairness.tenant import Tenant
 
@@ -33,7 +33,7 @@ class CacheLookups:
         finally:
             self._open[connection.name].pop(number, None)
 
-    def found(self, connection: ReplicaConnection, message: Found) -> None:
+    def found(self, connection: ReplicaConnection, message: LookupResult) -> None:
         """Take an answer."""
         answer = self._open[connection.name].get(message.id)
         if answer is not None and not answer.done():

@@ -14,7 +14,7 @@ from forefront.cluster.backend.dispatching.cache_lookups import CacheLookups
 from forefront.cluster.backend.dispatching.dispatcher import Dispatcher, RemoteLimits
 from forefront.cluster.backend.dispatching.remote_generation import RemoteGeneration
 from forefront.cluster.discovery.cluster_watch import ModelWatch
-from forefront.cluster.protocol.frames import Delta, Found, FromReplica, Pause, Released, Resume, StepTokens
+from forefront.cluster.protocol.frames import Delta, FromReplica, LookupResult, Pause, Released, Resume, StepTokens
 from forefront.engine.generation import Generation
 
 
@@ -60,7 +60,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
             case Released(id=number):
                 if (generation := self._cancelled[connection.name].pop(number, None)) is not None:
                     generation.release()
-            case Found():
+            case LookupResult():
                 self.lookups.found(connection, message)
             case _:
                 return False
