@@ -29,7 +29,7 @@ async def run(harness: Harness) -> None:
 async def _on(harness: Harness, kind: str) -> None:
     store = harness.new_store(kind)
     async with entered(harness.serve(store, harness.tiny(), "--kv-cache", "0.05")) as server:
-        await _cut(harness, kind, store, server, harness.count(500, least=_AT_ONCE))
+        await _cut(harness, kind, store, server, harness.count(500, minimum=_AT_ONCE))
 
 
 async def _cut(harness: Harness, kind: str, store: str, server: RunningServer, count: int) -> None:

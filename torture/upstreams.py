@@ -59,7 +59,7 @@ async def run(harness: Harness) -> None:
 
 async def _killed(harness: Harness, kind: str) -> None:
     """One of the two always answers, so no request fails before its answer has begun."""
-    rounds = harness.count(30, least=3)
+    rounds = harness.count(30, minimum=3)
     async with _served(harness, kind, _PATIENCE) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:

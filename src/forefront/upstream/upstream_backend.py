@@ -78,18 +78,18 @@ class UpstreamBackend:
         chat = isinstance(request, ChatRequest)
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
-        most = self._longest_answer(request, prompt) + prediction_bytes(request)
+        maximum = self._longest_answer(request, prompt) + prediction_bytes(request)
         continued = isinstance(request, ChatRequest) and request.messages[-1].role == "assistant"
         streams = request.stream or continued or request.deadline_ms is not None
-        whole = choices == 1 and most <= _MAX_WHOLE and not streams
+        whole = choices == 1 and maximum <= _MAX_WHOLE and not streams
         body = RequestEncoder(self._spec, detected.dialect).encode(request, whole=whole)
         return PreparedCall(
-            routed=RoutedRequest(request, tenant, prompt + most * choices),
+            routed=RoutedRequest(request, tenant, prompt + maximum * choices),
             path="/chat/completions" if chat else "/completions",
             body=body,
             prompt_bytes=size,
             prompt_tokens=prompt,
-            max_output_tokens=most * choices,
+            max_output_tokens=maximum * choices,
             prompts=prompts,
             choices=choices,
             usage_of_choices=detected.dialect.usage_of_choices,
@@ -222,12 +222,12 @@ class UpstreamBackend:
     def _bound(self, request: ChatRequest | CompletionRequest, size: int) -> int:
         """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
-        most = self.context_length * prompts
-        if size > most * _LONGEST_TOKEN:
+        maximum = self.context_length * prompts
+        if size > maximum * _LONGEST_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
             raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         bound = size if self._count is None else prompt_bound(request, self._count)
-        return max(1, min(bound, most))
+        return max(1, min(bound, maximum))
 
     def _longest_answer(self, request: ChatRequest | CompletionRequest, prompt: int) -> int:
         """The most tokens of one choice."""

@@ -26,13 +26,13 @@ class Memory:
     """The bytes that all backends hold, and the most that they ever held."""
 
     def __init__(self) -> None:
-        self.held = self.most = 0
+        self.held = self.peak = 0
         self._lock = threading.Lock()
 
     def add(self, size: int) -> None:
         with self._lock:
             self.held += size
-            self.most = max(self.most, self.held)
+            self.peak = max(self.peak, self.held)
 
 
 class CountedBackend(InstantBackend):
@@ -143,7 +143,7 @@ async def test_the_least_recently_used_model_makes_room() -> None:
         for name in ("a", "b", "a", "c"):
             await models.request(name)
         assert models.states() == {"a": "loaded", "b": "unloaded", "c": "loaded"}
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
 
 
 async def test_a_pinned_model_stays_and_models_too_large_beside_it_fail() -> None:
@@ -173,7 +173,7 @@ async def test_a_running_model_is_not_unloaded_until_it_has_ended(monkeypatch: p
         end.set()
         await asyncio.gather(running, other, later)
         assert (models.loaders["a"].loads, models.loaders["b"].loads) == (2, 1)
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
 
 
 async def test_requests_continue_when_the_load_that_needed_room_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,6 +438,6 @@ async def test_memory_is_bounded_and_every_request_is_served(seed: int, monkeypa
         names = [name for name in sizes if sizes[name] + sizes["m1"] <= 10]
         async with asyncio.timeout(90):
             await asyncio.gather(*(request(chance.choice(names)) for _ in range(150)))
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
         assert served.total() >= 100
         assert all(not model.running and not model.waiting for model in models.catalog)

@@ -145,8 +145,8 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
 class Free(DraftCost):
     """Noise of the measurements hides all costs."""
 
-    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
-        return DraftPrices([0.0] * (most + 1))
+    def prices(self, decodes: StepSize, maximum: int, *, beside_prompts: bool = False) -> DraftPrices:
+        return DraftPrices([0.0] * (maximum + 1))
 
 
 def test_drafts_that_cost_no_time_have_a_price_all_the_same() -> None:

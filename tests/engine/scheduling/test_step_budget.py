@@ -152,7 +152,7 @@ def test_outliers_and_absurd_durations_change_a_prediction_little() -> None:
 
 
 def test_predictions_are_not_trusted_far_beyond_what_was_measured() -> None:
-    budget = StepBudget(0.1, most=4096, first=64)
+    budget = StepBudget(0.1, maximum=4096, first=64)
     assert budget.tokens_beside(StepSize(8, 800)) == 64
     budget.record(StepSize(0, 0, 10, 50), 1e-4)
     assert budget.tokens_beside(StepSize(8, 800)) <= 128

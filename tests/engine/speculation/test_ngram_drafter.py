@@ -13,8 +13,8 @@ from tests.engine.helpers import make_sequence
 A, B = Tenant("a"), Tenant("b")
 
 
-def draft(drafter: NgramDrafter, sequence: Sequence, most: int = 8) -> list[int]:
-    [proposed] = drafter.propose([DraftRequest(sequence, most)], 0.08)
+def draft(drafter: NgramDrafter, sequence: Sequence, maximum: int = 8) -> list[int]:
+    [proposed] = drafter.propose([DraftRequest(sequence, maximum)], 0.08)
     return list(proposed.tokens)
 
 

@@ -192,8 +192,8 @@ class LoadQueue:
         try:
             model.estimate = await in_thread(model.loader.estimate, model.name)
             # One that has been loaded within the limit is not refused for its measured size.
-            most = int(min(model.measured_bytes, self.model_memory.limit - self.model_memory.pinned_bytes))
-            model.memory_bytes = max(model.estimate.memory_bytes, most)
+            maximum = int(min(model.measured_bytes, self.model_memory.limit - self.model_memory.pinned_bytes))
+            model.memory_bytes = max(model.estimate.memory_bytes, maximum)
             if not await self.model_memory.make_room(model, model.memory_bytes):
                 return False
         except Exception as error:

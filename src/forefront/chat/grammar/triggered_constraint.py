@@ -77,15 +77,15 @@ class _State(NamedTuple):
 
 
 class TriggeredConstraint:
-    """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, the answer is over
-    behind the first one."""
+    """The constraint that `bound` makes, after every trigger; it needs `minimum` tokens. With `ends`, the answer ends
+    after the first one."""
 
-    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
+    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], minimum: int, *, ends: bool) -> None:
         self.ended = False
         self.forced_finish = False
         self._triggers = triggers
         self._bound = bound
-        self._least = least
+        self._minimum = minimum
         self._ends = ends
         self._beginning = b""
         self._inner: GrammarConstraint | None = None
@@ -103,7 +103,7 @@ class TriggeredConstraint:
             if rest is None:
                 self._beginning = beginning
                 return token
-            if tokens_left - 1 < self._least:
+            if tokens_left - 1 < self._minimum:
                 self.forced_finish = True
                 return self._triggers.end_token
             self._inner = self._bound()

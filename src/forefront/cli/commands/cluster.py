@@ -111,9 +111,9 @@ def scale(
 ) -> None:
     """Change the number of a model's replicas until the next `forefront cluster up`."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    least, most = _range(replicas)
+    minimum, maximum = _range(replicas)
     with _errors(), _connected(address or _load(config).ray.address, find_home()) as deploy:
-        deploy.scale(model, least, most, lambda text: console.print(f"{model}: {text}", markup=False))
+        deploy.scale(model, minimum, maximum, lambda text: console.print(f"{model}: {text}", markup=False))
 
 
 @cluster.command()
@@ -159,10 +159,10 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
     assert model.source is not None
     digests = read_digests(model, home)
     ray_settings = model_settings(settings.ray, model.name)
-    least, most = ray_settings.replicas.bounds
+    minimum, maximum = ray_settings.replicas.bounds
     application = deploy.Scale(
-        min=least,
-        max=most,
+        min=minimum,
+        max=maximum,
         cpus=ray_settings.cpus,
         gpus=ray_settings.gpus,
         target_load=ray_settings.wanted_load,
@@ -217,9 +217,9 @@ def _tables(deploy: "ModuleType", home: Path) -> Group:
 
 
 def _range(text: str) -> tuple[int, int]:
-    least, colon, most = text.partition(":")
+    minimum, colon, maximum = text.partition(":")
     try:
-        bounds = int(least), int(most if colon else least)
+        bounds = int(minimum), int(maximum if colon else minimum)
     except ValueError:
         bounds = (-1, -1)
     if not 0 <= bounds[0] <= bounds[1] or bounds[1] < 1:

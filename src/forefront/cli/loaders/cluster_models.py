@@ -56,9 +56,9 @@ class ClusterModels:
         _check_engine(configured)
         if source.remote is None:
             check_files(source, cache)
-        least, _ = model_settings(self.settings, configured.name).replicas.bounds
+        minimum, _ = model_settings(self.settings, configured.name).replicas.bounds
         template, context = configured.chat_template, configured.settings.context_length
-        return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)
+        return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=minimum == 0)
 
 
 def model_settings(settings: RaySettings, name: str) -> RayModelSettings:

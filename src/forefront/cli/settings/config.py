@@ -83,9 +83,9 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
         if problem is not None:
             yield setting, problem
     for name, replicas in config.ray.models.items():
-        least, most = replicas.replicas.bounds
-        if least > most:
-            yield f"ray.models.{quoted_key(name)}.replicas", f": min is {least} and max is {most}"
+        minimum, maximum = replicas.replicas.bounds
+        if minimum > maximum:
+            yield f"ray.models.{quoted_key(name)}.replicas", f": min is {minimum} and max is {maximum}"
     for name, model in config.models.items():
         table = f"models.{quoted_key(name)}"
         if not is_model_name(name):

@@ -127,14 +127,14 @@ def _run(name: str, spec: ReplicaSpec, scale: Scale) -> None:
     serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
 
-def scale(model: str, least: int, most: int, report: Callable[[str], None]) -> None:
+def scale(model: str, minimum: int, maximum: int, report: Callable[[str], None]) -> None:
     """Change the number of replicas of a deployed model. Raises `DeployError`."""
     found = applications(model_prefix(model))
     record = _KEY_VALUES.get(found[-1].name) if found else None
     if record is None:
         raise DeployError(f"{model} is not on the cluster; `forefront cluster up` deploys models")
     spec, before = msgspec.json.decode(record, type=tuple[ReplicaSpec, Scale])
-    deploy(spec, msgspec.structs.replace(before, min=least, max=most), report)
+    deploy(spec, msgspec.structs.replace(before, min=minimum, max=maximum), report)
 
 
 def model_of(application: str) -> str:

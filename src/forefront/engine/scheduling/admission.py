@@ -52,13 +52,13 @@ class Admission:
         if len(tenant.waiting) < 2 or oldest.started or oldest is tenant.preferred:
             return oldest
         size, pool = self._running.pool.block_size, self._running.pool
-        best, most = oldest, -1
+        best, most_cached = oldest, -1
         for sequence in islice(tenant.waiting, _CONSIDERED if tenant.num_passed < _CONSIDERED else 1):
             end = min(len(sequence.tokens) - 1, _COMPARED)
             sequence.extend_block_hashes(size, end)
             cached = len(pool.match_prefix(sequence.block_hashes[: end // size]))
-            if cached > most:
-                best, most = sequence, cached
+            if cached > most_cached:
+                best, most_cached = sequence, cached
         tenant.num_passed = 0 if best is oldest else tenant.num_passed + 1
         tenant.waiting.move_to_end(best, last=False)
         tenant.preferred = best
@@ -97,5 +97,5 @@ class Admission:
             givers = [other for other in givers if other is not tenant and other.yields_to(tenant)]
             if not givers:
                 return False
-            most = max(givers, key=lambda other: (len(other.running) if full else other.num_blocks) / other.weight)
-            self._running.preempt(most.running[-1])
+            giver = max(givers, key=lambda other: (len(other.running) if full else other.num_blocks) / other.weight)
+            self._running.preempt(giver.running[-1])

@@ -62,13 +62,13 @@ class DraftCost:
         self._known: set[int] = set()  # numbers of rows that have occurred
         self._skipped = 0
 
-    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
-        """The cost of at most `most` draft tokens beside `decodes`. A step with prompts has the kernels of many rows in
-        any case."""
-        rows = decodes.decodes + np.arange(most + 1)
+    def prices(self, decodes: StepSize, maximum: int, *, beside_prompts: bool = False) -> DraftPrices:
+        """The cost of at most `maximum` draft tokens beside `decodes`. A step with prompts has the kernels of many rows
+        in any case."""
+        rows = decodes.decodes + np.arange(maximum + 1)
         seconds = _terms(rows, decodes.decode_context) @ self._coefficients
         if beside_prompts:
-            seconds = seconds[0] + self._coefficients[2] * np.arange(most + 1)
+            seconds = seconds[0] + self._coefficients[2] * np.arange(maximum + 1)
         costs: list[float] = (decodes.decodes * (seconds / seconds[0] - 1)).tolist()
         return DraftPrices(costs, decodes.decodes * float(self._coefficients[-1] / seconds[0]) / _CONTEXT)
 

@@ -224,9 +224,9 @@ class Scheduler:
         if not prefills:
             return []
         size = step_size(decodes)
-        most = self.limits.prefill_tokens
+        maximum = self.limits.prefill_tokens
         if any(sequence.prompt_positions_to_score(sequence.num_uncomputed_tokens) for sequence in prefills):
-            most = self.limits.scored_tokens
+            maximum = self.limits.scored_tokens
         chunks: list[ScheduledChunk] = []
         whole = shortened = 0
         for _ in range(2 if self.step_budget.cost.measured else 1):
@@ -234,7 +234,7 @@ class Scheduler:
             context = prompts.attended / max(prompts.tokens, 1)
             budget = self.step_budget
             fitting = budget.tokens_beside(size, context, late=late) if decodes else budget.tokens_alone(context)
-            whole = min(fitting, most)
+            whole = min(fitting, maximum)
             shortened = self._shortened(prefills, whole)
             divided = divide_prefill(prefills, shortened, self._tenants)
             chunks = [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in divided]

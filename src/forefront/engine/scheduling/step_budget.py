@@ -28,16 +28,16 @@ _BLOCK: Final = 64
 class StepBudget:
     """Budgets of tokens that keep a step within a target of duration, by measured durations.
 
-    `target`: seconds that 95 % of steps with decodes shall not exceed. `most`: the most tokens of prompts and drafts in
-    a step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
+    `target`: seconds that 95 % of steps with decodes shall not exceed. `maximum`: of tokens of prompts and drafts in a
+    step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
     `contend`, because the first token of a tenant that arrives waits for the running step. While prompts are late, a
     step may exceed the target: it takes up to 2.5 times the time of its decodes.
     """
 
-    def __init__(self, target: float, most: int, first: int) -> None:
+    def __init__(self, target: float, maximum: int, first: int) -> None:
         self.cost = StepCost()
         self.draft_cost = DraftCost()
-        self._target, self._most, self._first = target, most, first
+        self._target, self._maximum, self._first = target, maximum, first
         self._largest = first  # the most tokens of a measured step
         self._elapsed = 0.0
         self._contended_until = 0.0
@@ -65,20 +65,20 @@ class StepBudget:
         goal = self._goal() / (1 + min(self.cost.margin, _MARGIN))
         # A third of the step is for prompts in any case; half where decodes alone take the goal. The constant cost of a
         # step would otherwise be paid for few tokens.
-        least = base * (_LATE_PART if late else min(max(base / goal, 0.5), 1.0))
+        minimum = base * (_LATE_PART if late else min(max(base / goal, 0.5), 1.0))
         seconds = goal - base
         if self.contended:
-            least, seconds = base / 2, min(seconds, self._contended_seconds())
-        return _rounded(self._fitting(max(seconds, least), context), size.decodes + size.tokens)
+            minimum, seconds = base / 2, min(seconds, self._contended_seconds())
+        return _rounded(self._fitting(max(seconds, minimum), context), size.decodes + size.tokens)
 
     def tokens_alone(self, context: float = 0.0) -> int:
         """The chunk of prompts in a step without decodes, each token attending to `context` tokens."""
         if not self.cost.measured:
-            return min(_LEAST_ALONE, self._most)
-        seconds, least = _ALONE * self._goal(), _LEAST_ALONE
+            return min(_LEAST_ALONE, self._maximum)
+        seconds, minimum = _ALONE * self._goal(), _LEAST_ALONE
         if self.contended:
-            seconds, least = min(seconds, self._contended_seconds()), _BLOCK
-        return min(_rounded(max(self._fitting(seconds, context), least), 0), self._most)
+            seconds, minimum = min(seconds, self._contended_seconds()), _BLOCK
+        return min(_rounded(max(self._fitting(seconds, context), minimum), 0), self._maximum)
 
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`."""
@@ -95,9 +95,9 @@ class StepBudget:
 
     def _fitting(self, seconds: float, context: float) -> int:
         """How many tokens take `seconds`. At most twice as many as ever measured: predictions do not reach further."""
-        most = min(self._most, 2 * self._largest)
+        maximum = min(self._maximum, 2 * self._largest)
         each = self.cost.token_seconds(context)
-        return int(seconds / each) if seconds < each * most else most
+        return int(seconds / each) if seconds < each * maximum else maximum
 
 
 def _rounded(tokens: int, others: int) -> int:

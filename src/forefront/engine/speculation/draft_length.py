@@ -46,15 +46,15 @@ class DraftLength:
         self._start, self._further = _Share(), _Share()
         self._fresh = False  # the draft chosen last
 
-    def choose(self, expectation: float, price: float, most: int, start: float | None = None) -> DraftChoice:
-        """The length, at most `most`. `expectation`: the probability that a token is accepted, as far as it is known
+    def choose(self, expectation: float, price: float, maximum: int, start: float | None = None) -> DraftChoice:
+        """The length, at most `maximum`. `expectation`: the probability that a token is accepted, as far as it is known
         without the sequence's own drafts. `start`: the same for the first token of a fresh draft."""
         first = probability = self._further.expected(expectation)
         self._fresh = start is not None
         if start is not None:
             first = self._start.expected(start)
         worthwhile = 1 + int(math.log(price / first) / math.log(probability)) if price < first else 0
-        return DraftChoice(max(min(worthwhile, most, MAX_DRAFT, int(self._balance / price)), 0), first, probability)
+        return DraftChoice(max(min(worthwhile, maximum, MAX_DRAFT, int(self._balance / price)), 0), first, probability)
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""

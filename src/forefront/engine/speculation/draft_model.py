@@ -124,7 +124,8 @@ class DraftModelDrafter:
         drafts: list[list[int]] = [[] for _ in requests]
         ratio = self._pass_seconds / self._step_seconds if self._step_seconds else _USUAL_RATIO
         choices = [
-            self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, most) for sequence, most in requests
+            self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, maximum)
+            for sequence, maximum in requests
         ]
         counts: dict[int, int] = {}
         for place, (choice, request) in enumerate(zip(choices, requests, strict=True)):

@@ -87,13 +87,13 @@ class _Repetition:
         if not self.match:
             self._source = None
 
-    def draft(self, price: float, most: int) -> Draft:
+    def draft(self, price: float, maximum: int) -> Draft:
         """The next tokens of the source, as many as are worth their price."""
         source = self._source
         if source is None:
             return NO_DRAFT
         match = min(self.match, MAX_MATCH)
-        choice = self.length.choose(match / (match + _EVEN_MATCH), price, most, _START if self._fresh else None)
+        choice = self.length.choose(match / (match + _EVEN_MATCH), price, maximum, _START if self._fresh else None)
         draft = source.text[self._place : self._place + choice.length].tolist()
         if SEPARATOR in draft:
             del draft[draft.index(SEPARATOR) :]

@@ -56,8 +56,8 @@ class NgramIndex:
             return 0, 0
         text = self.text
         place = self._table[_hash(context[-2], context[-1]) & self._mask]
-        most = min(place, len(context), MAX_MATCH)
-        matching = next((count for count in range(most) if text[place - 1 - count] != context[-1 - count]), most)
+        maximum = min(place, len(context), MAX_MATCH)
+        matching = next((count for count in range(maximum) if text[place - 1 - count] != context[-1 - count]), maximum)
         return (place, matching) if matching >= NGRAM else (0, 0)
 
     def _build(self) -> None:

@@ -82,11 +82,11 @@ class _Prediction:
         if self._following:
             self._place = place
 
-    def draft(self, price: float, most: int) -> Draft:
+    def draft(self, price: float, maximum: int) -> Draft:
         """The next tokens of the prediction, as many as are worth their price."""
         if not self._following:
             return NO_DRAFT
-        choice = self.length.choose(_ACCEPTANCE, price, most)
+        choice = self.length.choose(_ACCEPTANCE, price, maximum)
         return choice.draft(self._index.text[self._place : self._place + choice.length].tolist())
 
     def _next(self) -> int | None:

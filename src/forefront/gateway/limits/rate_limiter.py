@@ -110,11 +110,11 @@ def rate_limits(subjects: Sequence[SubjectUsage], now: float) -> tuple[RateLimit
 def _tightest(
     unit: Literal["requests", "tokens"], usages: Sequence[LimitUsage | None], now: float
 ) -> tuple[RateLimitState, ...]:
-    tightest, least = None, 0
+    tightest, minimum = None, 0
     for usage in usages:
-        if usage is not None and ((remaining := usage.remaining(now)) < least or tightest is None):
-            tightest, least = usage, remaining
-    return () if tightest is None else (RateLimitState(unit, tightest.limit, least, tightest.reset(now)),)
+        if usage is not None and ((remaining := usage.remaining(now)) < minimum or tightest is None):
+            tightest, minimum = usage, remaining
+    return () if tightest is None else (RateLimitState(unit, tightest.limit, minimum, tightest.reset(now)),)
 
 
 def concurrency_exceeded(subject: str, limit: int) -> RequestError:

@@ -54,11 +54,11 @@ class _Option:
     read: Callable[[str], Any] | None
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(minimum: int, maximum: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         number = int(text)
-        if not least <= number <= most:
-            raise ValueError(f"a number from {least} to {most}")
+        if not minimum <= number <= maximum:
+            raise ValueError(f"a number from {minimum} to {maximum}")
         return number
 
     return read

@@ -130,10 +130,10 @@ class SlotPool:
             if turn.yielding:
                 return
             holders[turn.tenant.name] = holders.get(turn.tenant.name, 0) + 1
-        most = max(holders, key=lambda name: holders[name], default=None)
-        if most is None or holders[most] < 2 or not self._queue.waiting_tenants() - holders.keys():
+        largest = max(holders, key=lambda name: holders[name], default=None)
+        if largest is None or holders[largest] < 2 or not self._queue.waiting_tenants() - holders.keys():
             return
-        youngest = next(turn for turn in reversed(self._running) if turn.tenant.name == most)
+        youngest = next(turn for turn in reversed(self._running) if turn.tenant.name == largest)
         youngest.yielding = True
         self.yields += 1
 

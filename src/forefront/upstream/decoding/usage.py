@@ -108,10 +108,10 @@ def read_usages(
     )
 
 
-def _count(usage: dict[str, Any], names: tuple[str, ...], most: int) -> int | None:
+def _count(usage: dict[str, Any], names: tuple[str, ...], maximum: int) -> int | None:
     for name in names:
         value = usage.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum:
             return value
     return None
 

@@ -92,11 +92,11 @@ class Complement:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """`item` at least `least` and at most `most` times (None: no limit)."""
+    """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
     item: "Expression"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 Expression = LarkString | Pattern | Control | Name | Json | Series | Options | Intersection | Complement | Times
@@ -191,12 +191,12 @@ class _Reader:
                 return item
 
     def _counted(self, item: Expression) -> Expression:
-        least = self._number() or 0
-        most: int | None = least
+        minimum = self._number() or 0
+        maximum: int | None = minimum
         if self._take(","):
-            most = self._number()
+            maximum = self._number()
         self._expect("}")
-        return Times(item, least, most)
+        return Times(item, minimum, maximum)
 
     def _atom(self) -> Expression:
         kind, text, _ = self._next()

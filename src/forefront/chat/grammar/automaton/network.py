@@ -161,8 +161,8 @@ class Network(PickledInPieces):
             case Options(items):
                 for item in items:
                     self._add(item, start, final)
-            case Times(item, least, most):
-                self._add_times(item, least, most, start, final)
+            case Times(item, minimum, maximum):
+                self._add_times(item, minimum, maximum, start, final)
             case Control(token):
                 self._edge(start, ("c", token, final))
             case Name(name) if not name.lstrip("_")[:1].isupper():
@@ -174,18 +174,18 @@ class Network(PickledInPieces):
                 if self.automaton.accepts(state):
                     self._edge(start, ("", 0, final))
 
-    def _add_times(self, item: Expression, least: int, most: int | None, start: int, final: int) -> None:
-        for _ in range(least):
+    def _add_times(self, item: Expression, minimum: int, maximum: int | None, start: int, final: int) -> None:
+        for _ in range(minimum):
             following = self._state()
             self._add(item, start, following)
             start = following
-        if most is None:
+        if maximum is None:
             loop = self._state()
             self._edge(start, ("", 0, loop))
             self._add(item, loop, loop)
             self._edge(loop, ("", 0, final))
             return
-        for _ in range(most - least):
+        for _ in range(maximum - minimum):
             self._edge(start, ("", 0, final))
             following = self._state()
             self._add(item, start, following)
@@ -213,8 +213,8 @@ class Network(PickledInPieces):
                 return automaton.both(map(self._terminal, items))
             case Complement(item):
                 return automaton.negation(self._terminal(item))
-            case Times(item, least, most):
-                return automaton.repeat(self._terminal(item), least, most)
+            case Times(item, minimum, maximum):
+                return automaton.repeat(self._terminal(item), minimum, maximum)
             case Json(schema):
                 return _number(schema, automaton)
             case Name(name) if name in self._rules:

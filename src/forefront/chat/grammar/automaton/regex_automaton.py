@@ -93,17 +93,17 @@ class RegexAutomaton(PickledInPieces):
         kind = self._states[state]
         return kind[1] if kind[0] == NOT else self._state((NOT, state), not self._accepting[state])
 
-    def repeat(self, state: int, least: int, most: int | None) -> int:
-        """`state` that many times; `most` None: without limit."""
-        if most == 0 or (state == FAIL and not least) or state == EMPTY:
+    def repeat(self, state: int, minimum: int, maximum: int | None) -> int:
+        """`state` that many times; `maximum` None: without limit."""
+        if maximum == 0 or (state == FAIL and not minimum) or state == EMPTY:
             return EMPTY
         if state == FAIL:
             return FAIL
         if self._accepting[state]:
-            least = 0
-        if (least, most) == (1, 1):
+            minimum = 0
+        if (minimum, maximum) == (1, 1):
             return state
-        return self._state((REPEAT, state, least, -1 if most is None else most), accepting=not least)
+        return self._state((REPEAT, state, minimum, -1 if maximum is None else maximum), accepting=not minimum)
 
     def anything(self) -> int:
         """Any bytes."""
@@ -125,8 +125,8 @@ class RegexAutomaton(PickledInPieces):
                 return found
             case Alternation(items):
                 return self.either(map(self.of, items))
-            case Repeat(item, least, most):
-                return self.repeat(self.of(item), least, most)
+            case Repeat(item, minimum, maximum):
+                return self.repeat(self.of(item), minimum, maximum)
             case Lookaround() | Anchor():
                 raise TooComplexError("an assertion")
 
@@ -250,8 +250,8 @@ class RegexAutomaton(PickledInPieces):
             case 6:
                 return self.negation(self.step(parts[0], byte))
             case 7:
-                item, least, most = parts
-                rest = self.repeat(item, max(0, least - 1), None if most < 0 else most - 1)
+                item, minimum, maximum = parts
+                rest = self.repeat(item, max(0, minimum - 1), None if maximum < 0 else maximum - 1)
                 return self.concat(self.step(item, byte), rest)
         if kind == TEXT:
             return self._text(parts[0], parts[1] + 1) if self._texts[parts[0]][parts[1]] == byte else FAIL

@@ -103,10 +103,10 @@ class _Parser:
             if bounds is None:
                 return item
             self._take("?")  # laziness does not change the matched texts
-            least, most = bounds
-            if least > _MAX_REPEAT or (most is not None and (most > _MAX_REPEAT or most < least)):
+            minimum, maximum = bounds
+            if minimum > _MAX_REPEAT or (maximum is not None and (maximum > _MAX_REPEAT or maximum < minimum)):
                 raise RegexSyntaxError("a repetition is out of range")
-            item = Repeat(item, least, most)
+            item = Repeat(item, minimum, maximum)
 
     def _bounds(self) -> tuple[int, int | None] | None:
         for char, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
@@ -114,11 +114,12 @@ class _Parser:
                 return bounds
         if not self._text.startswith("{", self._at):
             return None
-        least, comma, most = self._text[self._at + 1 :].partition("}")[0].partition(",")
-        if "}" not in self._text[self._at :] or not least.strip().isdecimal() or not (most.strip() or "0").isdecimal():
+        minimum, comma, maximum = self._text[self._at + 1 :].partition("}")[0].partition(",")
+        numbers = minimum.strip() + maximum.strip()
+        if "}" not in self._text[self._at :] or not minimum.strip() or not numbers.isdecimal():
             return None
         self._at = self._text.index("}", self._at) + 1
-        return int(least), int(most) if most.strip() else None if comma else int(least)
+        return int(minimum), int(maximum) if maximum.strip() else None if comma else int(minimum)
 
     def _group(self) -> Regex:
         if not self._take("?"):

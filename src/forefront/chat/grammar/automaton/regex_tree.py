@@ -28,11 +28,11 @@ class Alternation:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`item` at least `least` and at most `most` times (None: no limit)."""
+    """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
     item: "Regex"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 @dataclass(frozen=True, slots=True)

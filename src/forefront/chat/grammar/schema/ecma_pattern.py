@@ -109,8 +109,8 @@ class _Translation:
             case Lookaround(item, ahead=True, negative=negative):
                 seen = self.before(item, self._text.anything)
                 return f"({rest} & {'~' if negative else ''}{seen})"
-            case Repeat(item, least, most) if most is not None and most <= 8:
-                options = [self._in_order((item,) * count, rest) for count in range(least, most + 1)]
+            case Repeat(item, minimum, maximum) if maximum is not None and maximum <= 8:
+                options = [self._in_order((item,) * count, rest) for count in range(minimum, maximum + 1)]
                 return options[0] if len(options) == 1 else f"({' | '.join(options)})"
             case Lookaround():
                 raise RegexSyntaxError("a look-behind")
@@ -149,9 +149,9 @@ def regex_text(node: Regex, text: TextNotation) -> str:
             )
         case Alternation(items):
             return "|".join(regex_text(item, text) for item in items)
-        case Repeat(item, least, most):
-            bounds = f"{{{least},{'' if most is None else most}}}"
-            return f"(?:{regex_text(item, text)}){_QUANTIFIERS.get((least, most), bounds)}"
+        case Repeat(item, minimum, maximum):
+            bounds = f"{{{minimum},{'' if maximum is None else maximum}}}"
+            return f"(?:{regex_text(item, text)}){_QUANTIFIERS.get((minimum, maximum), bounds)}"
     raise RegexSyntaxError("an assertion")
 
 

@@ -72,23 +72,23 @@ def string_conditions(schema: Flat, path: str, report: SchemaReport, text: TextN
 
 def lengths(schema: Flat, path: str, report: SchemaReport) -> str | None:
     """`minLength` and `maxLength` as a quantifier, None without either."""
-    least, most = report.count(schema, path, "minLength") or 0, report.count(schema, path, "maxLength")
-    if least > _MAX_MIN_LENGTH:
+    minimum, maximum = report.count(schema, path, "minLength") or 0, report.count(schema, path, "maxLength")
+    if minimum > _MAX_MIN_LENGTH:
         report.leave_out(path, "minLength", f"more than {_MAX_MIN_LENGTH} characters")
-        least = 0
-    if most is not None and most < least:
+        minimum = 0
+    if maximum is not None and maximum < minimum:
         raise NoValueError
-    if not least and most is None:
+    if not minimum and maximum is None:
         return None
-    return f"{{{least},{'' if most is None else min(most, _MAX_LENGTH)}}}"
+    return f"{{{minimum},{'' if maximum is None else min(maximum, _MAX_LENGTH)}}}"
 
 
 def number(schema: Flat, path: str, report: SchemaReport, *, integer: bool) -> str:
     """The expression of a number: a terminal, or `%json` for multiples that only llguidance itself can express."""
     low, high = _bound(schema, path, report, "minimum", max), _bound(schema, path, report, "maximum", min)
     if low is not None and high is not None:
-        (least, open_below), (most, open_above) = low, high
-        if least > most or (least == most and (open_below or open_above)):
+        (minimum, open_below), (maximum, open_above) = low, high
+        if minimum > maximum or (minimum == maximum and (open_below or open_above)):
             raise NoValueError
     multiple = _multiple(schema, path, report, integer=integer)
     if multiple is not None:

@@ -74,8 +74,8 @@ class _Writer:
                 return " & ".join(map(self._inner, items))
             case Complement(item):
                 return f"~{self._inner(item)}"
-            case Times(item, least, most):
-                return f"{self._inner(item)}{{{least},{'' if most is None else most}}}"
+            case Times(item, minimum, maximum):
+                return f"{self._inner(item)}{{{minimum},{'' if maximum is None else maximum}}}"
             case Control() | Json():
                 raise LarkSyntaxError("a control token or a schema within a text")
 
