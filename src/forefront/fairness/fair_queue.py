@@ -23,7 +23,7 @@ class _Tenant(msgspec.Struct, Generic[T]):
     time: float = 0.0
     weight: float = 1.0
     running: dict[T, float] = msgspec.field(default_factory=dict)  # the weight by which each item was charged
-    # The tokens of each, in order of arrival. A `dict` finds its first key behind all that were removed before it.
+    # The tokens of each item, in order of arrival. A `dict` would search for its first key past all removed ones.
     waiting: OrderedDict[T, int] = msgspec.field(default_factory=OrderedDict)
 
 

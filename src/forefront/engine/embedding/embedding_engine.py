@@ -18,7 +18,7 @@ from forefront.fairness.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
-# Tokens that are taken from the queue at a time, and sorted by length so that batches have little padding.
+# Tokens taken from the queue per round, sorted by length so that batches have little padding.
 _ROUND_TOKENS: Final = 8192
 _NO_LIMIT: Final = 2**31
 

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Pooling(Enum):
-    """From the hidden states of a sequence to one vector: their mean, that of the first token, or of the last."""
+    """The reduction of a sequence's hidden states to one vector: the mean, the first token's, or the last token's."""
 
     MEAN = "mean"
     CLS = "cls"

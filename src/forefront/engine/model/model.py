@@ -93,7 +93,7 @@ class PagedModel:
 
     def restart(self) -> None:
         """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`."""
-        # The old ones go first, or both would be in memory.
+        # The old request and cache are freed first, so that memory never holds both.
         self._request = None
         del self._inputs
         self._cache.free()
@@ -113,7 +113,7 @@ class PagedModel:
 
 
 def effective_options(graph: PagedGraph, options: ModelOptions) -> ModelOptions:
-    """The options that a model of this graph follows: one that reads the KV cache by itself has none in u8."""
+    """The options in effect for this graph: a graph that reads the KV cache itself excludes u8."""
     plain = graph.reads_cache and options.kv_precision == "u8"
     return replace(options, kv_precision="f16") if plain else options
 

@@ -5,7 +5,7 @@ all numbers up to 640 that is 900 MiB, for the 68 padded sizes 95 MiB. Rows of l
 number of rows takes 0.14 MiB.
 """
 
-# Up to so many tokens, the multiple to pad to.
+# The multiple to pad to, by the largest number of tokens for which it holds.
 _GRAINS = ((32, 1), (64, 4), (128, 8), (256, 16))
 _LARGEST_GRAIN = 32
 

@@ -1,8 +1,8 @@
-"""From logits to tokens: exact draws, mostly from the 64 likeliest tokens alone.
+"""From logits to tokens: exact draws, mostly from the 64 most likely tokens.
 
 Greedy rows without a mask need no more than the first of their top tokens. Other draws are decided by the top tokens of
-all rows at once (`top_tokens.py`). Where those do not decide, since the draw or the nucleus reaches beyond them or a
-penalty or bias changes the row, the whole row is used (`full_logits.py`). Both ways draw from the same distribution.
+all rows at once (`top_tokens.py`). The whole row is used (`full_logits.py`) where the draw or the nucleus reaches
+beyond the top tokens, or a penalty or bias changes the row. Both ways draw from the same distribution.
 
 A draft is verified token by token: each row is sampled as it would be without the draft, and sampling goes on to the
 next row while the sampled token is the draft's. The output is therefore that of sampling without a draft.

@@ -8,8 +8,8 @@ from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
 from forefront.engine.scheduling.tenants import Tenants
 
-# Waiting sequences of a tenant that are compared, by how many first tokens, and how often in a row the oldest is passed
-# over. A step hashes no more tokens for the comparison, since hashing takes 4 µs for a block.
+# Bounds of the comparison of a tenant's waiting sequences: their number, their compared first tokens, and how often in
+# a row the oldest is overtaken. Hashing takes 4 µs per block, so a step hashes no more tokens for the comparison.
 _CONSIDERED: Final = 8
 _COMPARED: Final = 4096
 
@@ -36,7 +36,8 @@ class Admission:
                     break
 
     def _admit_within_shares(self, order: list[TenantQueue]) -> bool:
-        """False if room was made for a sequence and did not suffice: it must not go back to those preempted for it."""
+        """False if preemption did not make enough room for a sequence. The room must then not return to the preempted
+        sequences."""
         complete = True
         for tenant in order:
             while tenant.waiting and self._may_restart(self._prefer_cached(tenant)) and self._within_share(tenant):
@@ -46,8 +47,8 @@ class Admission:
         return complete
 
     def _prefer_cached(self, tenant: TenantQueue) -> Sequence:
-        """The tenant's next sequence: of its first few the one with the most cached tokens, which may be lost while it
-        waits. The oldest is passed over a few times in a row at most."""
+        """The tenant's next sequence: of the first few, the one with the most cached tokens, because its cached blocks
+        may be evicted while it waits. The oldest is overtaken a few times in a row at most."""
         oldest = tenant.head
         if len(tenant.waiting) < 2 or oldest.started or oldest is tenant.preferred:
             return oldest
@@ -65,9 +66,9 @@ class Admission:
         return best
 
     def _unblocked(self, order: list[TenantQueue]) -> list[TenantQueue]:
-        """The waiting tenants whose next sequence may be admitted now. A tenant that runs nothing because its next
-        sequence exceeds its share would starve. Others are therefore admitted before it only until their virtual time
-        reaches the finish time of that sequence."""
+        """The waiting tenants whose next sequence may be admitted now. A tenant without running sequences whose next
+        sequence exceeds its share must not starve. Others are therefore admitted before it only until their virtual
+        time reaches the finish time of that sequence."""
         blocked = [tenant for tenant in order if not tenant.running and not self._within_share(tenant)]
         first = min(blocked, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
         if first is None:
@@ -76,7 +77,7 @@ class Admission:
         return [tenant for tenant in order if tenant is first or tenant.virtual_time < limit]
 
     def _may_restart(self, sequence: Sequence) -> bool:
-        """Whether a sequence preempted in this very step may start again: not at another tenant's expense."""
+        """Whether a sequence that was preempted in this step may restart: only if no other tenant loses room by it."""
         return sequence not in self._running.preempted or not self._running.sequences or len(self._tenants) == 1
 
     def _within_share(self, tenant: TenantQueue) -> bool:

@@ -1,8 +1,7 @@
-"""The cost of draft tokens: by how much they lengthen a step, learned from measured steps.
-
-Kernels of matrix products do not take a time proportional to their rows. One row has a kernel of its own, up to eight
-rows may share the time of the loads, and more rows need other kernels. So the cost has a jump behind one row and behind
-eight, and a slope before and behind the latter. Attention adds a time for each token of context that is read.
+"""The cost of draft tokens: the time that they add to a step, learned from measured steps. The time of a matrix product
+is not proportional to its rows. One row has its own kernel, up to eight rows may share the time of the loads, and more
+rows need other kernels. So the cost jumps after one row and after eight, and has one slope up to eight rows and another
+above. Attention adds a time for each token of context that is read.
 """
 
 import math
@@ -24,13 +23,13 @@ _USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 1.0])
 _USUAL_WEIGHT: Final = 0.02
 _RIDGES: Final = np.diag(_USUAL_WEIGHT / np.array([10.0, 0.1, 0.05, 0.3, 0.15, 1.0]) ** 2)
 _CONTEXT: Final = 16_384
-# The weight that a measured step keeps after each further one of its kind, and that a step with drafts keeps after each
-# without: costs that prevent drafts are forgotten in time, and so tried again.
+# Decay of a measured step's weight per further step of its kind, and of a step with drafts per step without: costs that
+# prevent drafts are eventually forgotten, so that drafts are tried again.
 _KEPT: Final = 0.97
 _KEPT_UNTRIED: Final = 0.98
-# Of the steps without drafts, which are many and alike, one in so many is measured.
+# Steps without drafts are frequent and similar: one in this number is measured.
 _SAMPLED: Final = 4
-# Durations count as at most so many times their prediction, and at least as its inverse.
+# Durations are clipped to this factor of their prediction, and to its inverse.
 _CLIP: Final = 1.5
 # Weight of the latest step in the mean duration of a step of one row.
 _LATEST: Final = 0.1

@@ -82,9 +82,9 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPri
 def worthwhile_lengths(
     drafts: abc.Sequence[Draft], contexts: abc.Sequence[float], costs: abc.Sequence[float]
 ) -> list[int]:
-    """How many tokens of each draft a step should have: those that gain most, as many as exceed their cost by most.
-    `contexts`: the cost of one reading of each sequence's context. `costs`: of 0, 1, ... draft tokens besides; the
-    first of a step may cost more than it can gain, and the next ones almost nothing."""
+    """The lengths of the drafts that maximise expected tokens minus cost. `contexts`: the cost of one reading of each
+    sequence's context. `costs`: of 0, 1, ... draft tokens, without contexts. The first draft token of a step may cost
+    more than it can gain, and the next ones almost nothing."""
     gains = sorted(
         (
             (draft.start * draft.probability**n - context * draft_reads(len(draft.tokens)) / len(draft.tokens), place)
@@ -110,7 +110,7 @@ def worthwhile_lengths(
 
 
 def _expected(draft: Draft, length: int) -> float:
-    """How many of the first `length` tokens a step is expected to accept."""
+    """The expected number of accepted tokens among the first `length`."""
     return sum(draft.start * draft.probability**n for n in range(length))
 
 

@@ -5,19 +5,19 @@ from typing import Final
 from forefront.engine.scheduling.draft_cost import DraftCost
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 
-# The time of late prompts in a step, at least, in times of the decodes. The decodes of a slow machine take most of the
-# target. With few prompt tokens beside them few sequences decode together, and each pays for whole steps.
+# The minimum time of late prompts in a step, relative to the time of its decodes. On a slow machine decodes take most
+# of the target, and with few prompt tokens per step few sequences would decode together.
 _LATE_PART: Final = 1.5
 # The greatest excess over predictions that lowers the budget: on a busy machine prompts must progress too.
 _MARGIN: Final = 0.5
 # The part of the target that a step may take while new tenants arrive, and the seconds for which that holds.
 _CONTENDED_PART: Final = 0.25
 _CONTENDED_SECONDS: Final = 2.0
-# The time of the prompts in a step while new tenants arrive, at most, in times of the constant cost of a step: a third
-# of the step is lost to that cost then.
+# The maximum time of prompts in a step while new tenants arrive, relative to the constant cost of a step, which then
+# takes a third of it.
 _CONTENDED_CONSTANTS: Final = 2.0
-# The chunk without decodes, at least: nine tenths as fast for each token as the whole prompt at once. A larger one may
-# take so many targets, since a request that arrives meanwhile waits for its end.
+# The minimum chunk in a step without decodes: per token nine tenths as fast as the whole prompt at once. A larger chunk
+# may take this many targets, because a request that arrives meanwhile waits for its end.
 _LEAST_ALONE: Final = 256
 _ALONE: Final = 2.0
 # Tokens of a block in the CPU plugin's int8 products. A partly filled block takes the time of a whole one. With two
@@ -57,8 +57,8 @@ class StepBudget:
         self._contended_until = self._elapsed + _CONTENDED_SECONDS
 
     def tokens_beside(self, size: StepSize, context: float = 0.0, *, late: bool = False) -> int:
-        """How many tokens of prompts or drafts fit into a step beside `size`, each attending to `context` tokens.
-        `late`: a prompt has waited for too long."""
+        """The number of tokens of prompts or drafts that fit into a step beside `size`, each attending to `context`
+        tokens. `late`: a prompt has waited longer than its target."""
         if not self.cost.measured:
             return self._first
         base = self.cost.seconds(size)
@@ -94,7 +94,8 @@ class StepBudget:
         return _CONTENDED_CONSTANTS * self.cost.seconds(StepSize())
 
     def _fitting(self, seconds: float, context: float) -> int:
-        """How many tokens take `seconds`. At most twice as many as ever measured: predictions do not reach further."""
+        """The number of tokens that take `seconds`, at most twice the largest measured number: predictions beyond that
+        are unreliable."""
         maximum = min(self._maximum, 2 * self._largest)
         each = self.cost.token_seconds(context)
         return int(seconds / each) if seconds < each * maximum else maximum

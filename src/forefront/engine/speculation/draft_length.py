@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 from forefront.engine.scheduling.drafter import Draft
 
-# Tokens that rejected drafts of a sequence may cost before any is accepted, and then for each token of its output.
+# The tokens that rejected drafts of a sequence may cost before any is accepted, and the further ones per output token.
 _FIRST_BALANCE: Final = 1.0
 _ALLOWANCE: Final = 0.01
 _LARGEST_BALANCE: Final = 8.0
-# Verified drafts are forgotten by this factor per draft.
+# Decay of the weight of verified drafts per draft.
 _DECAY: Final = 0.85
 # The weight of the expectation before any draft, in tokens.
 _PRIOR_WEIGHT: Final = 2.0
@@ -33,10 +33,9 @@ class DraftLength:
     """Chooses the length of each draft of one sequence.
 
     A draft token is worth its price if its probability of acceptance, with all tokens before it, exceeds the price. The
-    probability is estimated from the sequence's verified drafts; for the first token of a fresh draft, whose place in
-    its source no token has confirmed, separately: a place is right or wrong as a whole. Where drafts fail all the same,
-    `balance` bounds the loss: accepted tokens are income, draft tokens expenses, and each output token adds a small
-    allowance.
+    probability is estimated from the sequence's verified drafts; separately for the first token of a fresh draft, whose
+    place in its source is unconfirmed, because a place is right or wrong as a whole. If drafts still fail, `balance`
+    bounds the loss: accepted tokens are income, draft tokens expenses, and each output token adds a small allowance.
     """
 
     __slots__ = ("_balance", "_fresh", "_further", "_start")
@@ -61,7 +60,7 @@ class DraftLength:
         self._balance = min(self._balance + _ALLOWANCE * num_tokens, _LARGEST_BALANCE)
 
     def spend(self, tokens: float) -> None:
-        """Record other work for the sequence's drafts, in output tokens that its time is worth."""
+        """Record other work for the sequence's drafts, in output tokens that take the same time."""
         self._balance -= tokens
 
     def verified(self, length: int, accepted: int, price: float) -> None:
@@ -74,7 +73,7 @@ class DraftLength:
 
 
 class _Share:
-    """The part of tokens that were accepted, lately."""
+    """The share of recent tokens that were accepted."""
 
     __slots__ = ("_accepted", "_rejected")
 
@@ -82,7 +81,7 @@ class _Share:
         self._accepted = self._rejected = 0.0
 
     def expected(self, expectation: float) -> float:
-        """The probability that the next one is accepted, between `expectation` and what was seen."""
+        """The probability that the next token is accepted: between `expectation` and the observed share."""
         tokens = _PRIOR_WEIGHT + self._accepted + self._rejected
         return min((_PRIOR_WEIGHT * expectation + self._accepted) / tokens, 0.99)
 
