@@ -1,4 +1,4 @@
-"""The format of one model: how it writes tool calls and reasoning, and how its text begins and ends."""
+"""The format of one model: its tool calls and reasoning, and the beginning and end of its text."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class ModelFormat:
             if self.harmony is None and not (self._tools and self._style.takes_tools):
                 self._tools = described_format(control)
                 self._style = find_described_style(template, self._tools)
-        # A vocabulary is too long to be gone through for each request.
+        # A vocabulary is too large to be scanned for each request.
         markers = self.harmony or self._reasoning
         names = {token: text for text, token in control.items()}
         pieces = _with_markers(tokenizer.pieces, markers.marker_bytes if markers else {})
@@ -55,7 +55,7 @@ class ModelFormat:
         self.plain_texts = TokenTexts(tokenizer.pieces, names)
         self._texts = TokenTexts(pieces, names)
         self._texts_with_calls = TokenTexts(pieces_with_calls, names)
-        # Models whose template puts it there have never read a text without it.
+        # Models whose template begins with it were never trained on text without it.
         adds_bos = tokenizer.add_bos
         if adds_bos is None:
             adds_bos = template is None or template.mentions("bos_token")
@@ -110,7 +110,7 @@ class ModelFormat:
         """The template's variables for how much to reason; none for a template that has no such variable."""
         if effort is None:
             return {}
-        if self.harmony is not None:  # it knows three, and always reasons
+        if self.harmony is not None:  # it has three levels, and always reasons
             return {"reasoning_effort": _HARMONY_EFFORTS.get(effort, effort)}
         if self._mentions("reasoning_effort"):
             return {"reasoning_effort": effort}

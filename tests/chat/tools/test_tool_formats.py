@@ -70,16 +70,16 @@ def decoded(entries: list[tuple[str, int, str]]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("name", FORMS)
 @FEW
-@given(made=CALLS, before=PROSE, behind=PROSE, places=CUTS)
+@given(made=CALLS, before=PROSE, after=PROSE, places=CUTS)
 def test_calls_are_parsed_at_any_split(
-    name: str, made: list[tuple[str, Any]], before: str, behind: str, places: list[int]
+    name: str, made: list[tuple[str, Any]], before: str, after: str, places: list[int]
 ) -> None:
     form = FORMS[name]
     before = "" if form.bare else before
-    text = f"{before}{form.write(made)}\n\n{behind}"
+    text = f"{before}{form.write(made)}\n\n{after}"
     entries = read(form, text)
     assert decoded(entries) == made
-    assert content(entries) == before + behind
+    assert content(entries) == before + after
     assert entries == read(form, text, places) == read(form, text, range(len(text)))
 
 

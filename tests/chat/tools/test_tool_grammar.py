@@ -209,8 +209,8 @@ def test_line_breaks_may_stand_between_reasoning_and_a_forced_call(
 ) -> None:
     text = "\n" * breaks + trained_call("none", {})
     for form in (HERMES, FORMATS[4]):
-        behind = tool_grammar(form, offer(SCHEMAS), "required", parallel=True, thought=True)
-        assert accepts(compiled(tokenizer, behind), form, text) is thought
+        after = tool_grammar(form, offer(SCHEMAS), "required", parallel=True, thought=True)
+        assert accepts(compiled(tokenizer, after), form, text) is thought
         first = tool_grammar(form, offer(SCHEMAS), "required", parallel=True)
         assert accepts(compiled(tokenizer, first), form, text) is (breaks == 0)
 

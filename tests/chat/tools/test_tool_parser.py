@@ -201,7 +201,7 @@ def test_an_interrupted_tool_call_keeps_partial_arguments(
 
 
 @pytest.mark.parametrize(
-    ("before", "behind", "shown"),
+    ("before", "after", "shown"),
     [
         ("Let me see.\n\n", "\n", "Let me see."),
         ("\n", " \nDone. \n", "Done. \n"),
@@ -210,10 +210,10 @@ def test_an_interrupted_tool_call_keeps_partial_arguments(
         ("\n\n", "", ""),
     ],
 )
-def test_whitespace_around_calls_is_dropped(before: str, behind: str, shown: str) -> None:
+def test_whitespace_around_calls_is_dropped(before: str, after: str, shown: str) -> None:
     call = trained_call("f", {})
-    assert content(read(HERMES, before + call + behind)) == shown
-    assert content(read(HERMES, f"{before}{call}\n{call}{behind}")) == shown
+    assert content(read(HERMES, before + call + after)) == shown
+    assert content(read(HERMES, f"{before}{call}\n{call}{after}")) == shown
 
 
 def test_arguments_are_streamed() -> None:

@@ -29,7 +29,7 @@ from forefront.wire.tokens import TokenizeRequest
 
 # Tokens of one request: a hundred times a usual context.
 _MAX_TOKENS: Final = 2**19
-# Seconds: a forward pass so recent proves that the engine works.
+# A forward pass within this many seconds proves that the engine works.
 _PROBE_AGE: Final = 2.0
 # No project can have this name.
 _PROBE_TENANT: Final = Tenant("\0probe")
@@ -210,7 +210,7 @@ class EmbeddingBackend:
         if isinstance(entry, str):
             tokens = await self._encode(entry, param, tenant)
             return [*self._frame.before, *tokens, *self._frame.after]
-        self._check_size(len(entry), 0, param)  # first, since a check of all ids takes a while
+        self._check_size(len(entry), 0, param)  # first, because checking all ids takes long
         self._codec.check(entry, param)
         return entry
 
@@ -245,7 +245,7 @@ def unit_vector(vector: Vector) -> Vector:
 
 
 def _frame(tokenizer: Tokenizer) -> TokenFrame:
-    """The tokens around texts by the tokenizer's settings: the token behind a text is also between two."""
+    """The tokens around texts by the tokenizer's settings: the token after a text is also between two."""
     before = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
     after = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
     return TokenFrame(before, after, after)

@@ -45,7 +45,7 @@ __all__ = [
     "load_engine",
 ]
 
-# A draft model's keys and values are that much smaller, at least.
+# The minimum ratio of the model's KV cache to the draft model's.
 DRAFT_KV_SHARE: Final = 8
 
 
@@ -178,7 +178,7 @@ def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, opti
         draft_model = PagedModel(draft.graph, context, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
         raise LoadError(f"OpenVINO cannot load its draft model: {error_summary(error)}") from error
-    # Drafts must have no token that the model does not know, and both need the same hashes of blocks.
+    # Drafts must contain only tokens of the model, and both models need equal block hashes.
     if draft_model.vocabulary_size > model.vocabulary_size or draft_model.block_size != model.block_size:
         raise LoadError("its draft model has a larger matrix of embeddings, or KV blocks of another size")
     return draft_model

@@ -24,7 +24,7 @@ from forefront.wire.completions.request import ChatRequest, CompletionRequest, S
 from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
 
-# Seconds: a token that was sampled so recently proves that the engine works.
+# A token sampled within this many seconds proves that the engine works.
 _PROBE_AGE = 2.0
 # No project can have this name.
 _PROBE_TENANT = Tenant("\0probe")
@@ -80,7 +80,7 @@ class LocalBackend:
         self._engine.start()
 
     async def probe(self) -> None:
-        """See `Backend.probe`. One attempt at a time, and none when a token has just been sampled."""
+        """See `Backend.probe`. At most one attempt runs, and none is needed when a token has just been sampled."""
         async with self._probe_lock:
             if time.monotonic() - self._engine.stats().last_token < _PROBE_AGE:
                 return
@@ -131,7 +131,7 @@ class LocalBackend:
             usage.reasoning_tokens = sum(answer.reasoning_tokens for answer in prepared.answers)
         if usage.started is None:
             yield Started(prepared.prompt_tokens, usage.cached_tokens)
-        for answer in prepared.answers:  # only those that the deadline has cut have an end left
+        for answer in prepared.answers:  # only choices truncated by the deadline still need an end
             for event in answer.cut():
                 yield event
         usage.output_tokens = sum(answer.tokens for answer in prepared.answers)

@@ -31,7 +31,7 @@ from forefront.wire.tokens import TokenizeRequest
 T = TypeVar("T")
 
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
-# Not by their types, which differ among the APIs.
+# By name, because their types differ among the APIs.
 _MEDIA = {ImagePart: "images", AudioPart: "audio", FilePart: "files"}
 
 
@@ -219,7 +219,7 @@ class RequestPreparer:
         return prompt, self._structured_output.chat(request, prompt.text)
 
     async def _form(self, request: CompletionRequest, tenant: Tenant) -> AnswerFormat | None:
-        """The constraint's source. Only a JSON schema takes long enough for a thread."""
+        """The constraint's source. Only JSON schemas take long enough to need a thread."""
         if request.response_format is None:
             return self._structured_output.text(request)
         return await self._codec.run(tenant, 0, lambda: self._structured_output.text(request))
@@ -234,7 +234,7 @@ class RequestPreparer:
             tokens = await self._codec.encode(self._format.opening + prompt, param, tenant)
         else:
             tokens = prompt
-            fit_answer(len(tokens), sampled, self._limits.context)  # first, since a check of all ids takes a while
+            fit_answer(len(tokens), sampled, self._limits.context)  # first, because checking all ids takes long
             self._codec.check(tokens, param)
         if not tokens:
             raise RequestError("invalid_value", f"`{param}` is empty.", param=param)

@@ -17,16 +17,15 @@ _LONGEST = 64 * 2**20
 
 
 class TemplateError(Exception):
-    """The template refuses these messages, or cannot be rendered. The text is fit for the client."""
+    """The template refuses these messages, or cannot be rendered. The message is safe to show to the client."""
 
 
 class ChatTemplate:
     """A Jinja template that turns messages into a prompt. Thread-safe.
 
-    A template comes with a model's file, so it is untrusted: it may take all memory or never end, in ways that cannot
-    be stopped from within. Child processes (`template_worker.py`) render it, one for each rendering at a time; one that
-    exceeds its limits costs the others nothing. Raises `TemplateError` at construction for a template that cannot be
-    compiled.
+    A template comes with a model's file, so it is untrusted: it may take all memory or never end, and cannot be
+    interrupted. Child processes (`template_worker.py`) render it, one rendering each; one that exceeds its limits does
+    not affect the others. Raises `TemplateError` at construction for a template that cannot be compiled.
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:

@@ -4,7 +4,7 @@ from forefront.wire.errors import RequestError
 
 # A tokenizer may omit or shorten parts of a text: one token may represent at least this many bytes.
 _BYTES_PER_TOKEN = 16
-# A template may leave out messages, or parts of them: conversations up to so many times the bound are rendered.
+# A template may omit messages or parts of them, so conversations up to this multiple of the bound are rendered.
 _LEFT_OUT = 4
 
 

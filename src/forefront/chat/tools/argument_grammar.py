@@ -23,7 +23,7 @@ from forefront.chat.tools.tool_format import LarkRules, compact, literal
 from forefront.wire.completions.tools import CUSTOM_ARGUMENT, TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
-# A name of an argument where the schema leaves it open.
+# The name of an argument that the schema does not name.
 FREE_NAME: Final = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
 
 
@@ -69,7 +69,7 @@ def sequence(
     made = [(rules.rule(argument(key, part)), key in needed) for key, part in named.items()]
     if not separator:
         return " ".join(name if must else f"{name}?" for name, must in made)
-    # From the end: what may follow an argument, and what may come where there is none before.
+    # From the last argument to the first: the text that may follow an argument, and that without an argument before.
     rest = first = '""'
     for name, must in reversed(made):
         first = rules.rule(f"{name} {rest}" if must else f"{name} {rest} | {first}")
@@ -79,19 +79,19 @@ def sequence(
 
 def raw_text(part: Any, tool: Tool, key: str, end: str, rules: LarkRules, marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for the value of the argument `key` between tags: a string as it is, anything else as JSON; `end`
-    behind it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
+    after it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
     before."""
     root = parameters_schema(tool)
-    behind = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
+    after = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
-        return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
+        return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {after}"
     grammar = resolve(part, root).get(TEXT_GRAMMAR)
     if grammar is not None:
-        return f"{custom_text(grammar, tool, key, rules)} {behind}"
+        return f"{custom_text(grammar, tool, key, rules)} {after}"
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
-        return f"{json_value(part, tool, key)} {behind}"
+        return f"{json_value(part, tool, key)} {after}"
     conditions = text_conditions(resolve(part, root), tool, key, rules) if allowed == {"string"} else ()
     return free_text(end, rules, conditions, marker, ahead=ahead)
 
@@ -130,7 +130,7 @@ def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Lark
 
 def free_text(end: str, rules: LarkRules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for text up to `end`, which it includes; see `raw_text` and `text_conditions`."""
-    # As one terminal with its end: a lexer would not give back what text alone has taken of it.
+    # One terminal with its end: a lexer would not return the part of the end that the text has consumed.
     own = ahead if marker else end
     last = escape(own)
     expression = f"/(?s:.*){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"

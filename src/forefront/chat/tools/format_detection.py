@@ -35,7 +35,7 @@ def find_tool_format(template: str, control: ControlTokens) -> ToolFormat | None
 
 
 def control_markers(control: ControlTokens, *markers: str) -> dict[str, int]:
-    """Those of the markers that are control tokens."""
+    """The markers that are control tokens, with their ids."""
     return {marker: control[marker] for marker in markers if marker in control}
 
 

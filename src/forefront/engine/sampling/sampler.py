@@ -44,7 +44,7 @@ def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOu
 
     A sequence whose constraint fails gets none. One that can only continue with its end gets that as well.
     """
-    likeliest: list[int] = logits.top_tokens[:, 0].tolist()
+    most_likely: list[int] = logits.top_tokens[:, 0].tolist()
     uniforms = [_take_uniforms(item) for item in inputs]
     draws = [
         Draw(item.row + offset, item.sequence.request.sampling, uniform, item.masks[offset] if item.masks else None)
@@ -63,11 +63,11 @@ def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOu
             candidates = [next(drawn) for _ in its_uniforms]
         elif item.masks:
             candidates = [
-                likeliest[item.row + i] if mask is None else most_likely_allowed(mask, item.row + i, logits)
+                most_likely[item.row + i] if mask is None else most_likely_allowed(mask, item.row + i, logits)
                 for i, mask in enumerate(item.masks)
             ]
         else:
-            candidates = likeliest[item.row : item.row + count]
+            candidates = most_likely[item.row : item.row + count]
         outputs.append(_sample_sequence(item, candidates, its_uniforms, logits))
     return outputs
 

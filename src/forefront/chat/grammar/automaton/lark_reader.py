@@ -1,4 +1,4 @@
-"""Reader of Lark grammars, in the part of llguidance's dialect that is context-free without further conditions."""
+"""Reader of Lark grammars: the context-free part of llguidance's dialect."""
 
 import json
 import re
@@ -104,7 +104,7 @@ LarkToken = tuple[str, str, int]
 
 
 def tokens_of(text: str) -> Iterator[LarkToken]:
-    """Kind, text and place of each token; a JSON value behind a directive is one token of the kind `json`."""
+    """Kind, text and place of each token; a JSON value after a directive is one token of the kind `json`."""
     at = 0
     decoder = json.JSONDecoder()
     while at < len(text):
@@ -119,7 +119,7 @@ def tokens_of(text: str) -> Iterator[LarkToken]:
             try:
                 _, end = decoder.raw_decode(text, start.end())
             except (ValueError, RecursionError):
-                raise LarkSyntaxError(f"invalid JSON behind `{match[0]}`") from None
+                raise LarkSyntaxError(f"invalid JSON after `{match[0]}`") from None
             yield "json", text[start.end() : end], start.end()
             at = end
 

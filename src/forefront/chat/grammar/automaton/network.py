@@ -40,7 +40,7 @@ Longest = Callable[[bytes, int], tuple[int, int] | None]
 
 
 class UnsupportedGrammarError(Exception):
-    """A grammar has no network: it uses syntax that is not read here, or too many states."""
+    """The grammar has no network: it uses unsupported syntax or needs too many states."""
 
 
 class Network(PickledInPieces):
@@ -74,7 +74,7 @@ class Network(PickledInPieces):
         return {**super().__getstate__(), "_longest": None, "_rules": {}}
 
     def attach(self, longest: Longest) -> None:
-        """Give a copy from another process what finds tokens."""
+        """Attach the token finder to a copy from another process."""
         self._longest = longest
 
     def tokens(self, state: int) -> tuple[int, int] | None:
@@ -227,7 +227,7 @@ class Network(PickledInPieces):
         """The distances, by Knuth's generalization of Dijkstra's algorithm."""
         found = [INFINITE] * len(self.edges)
         backward: list[list[Edge]] = [[] for _ in self.edges]
-        calls: list[list[tuple[int, int]]] = [[] for _ in self.starts]  # rule → (caller, state behind the call)
+        calls: list[list[tuple[int, int]]] = [[] for _ in self.starts]  # rule → (caller, state after the call)
         for state, edges in enumerate(self.edges):
             for kind, what, target in edges:
                 backward[target].append((kind, what, state))
@@ -245,9 +245,9 @@ class Network(PickledInPieces):
                 if distance + cost < found[before]:
                     heapq.heappush(queue, (distance + cost, before))
             if state in rule_of:
-                for caller, behind in calls[rule_of[state]]:
-                    if found[behind] + distance < found[caller]:
-                        heapq.heappush(queue, (found[behind] + distance, caller))
+                for caller, after in calls[rule_of[state]]:
+                    if found[after] + distance < found[caller]:
+                        heapq.heappush(queue, (found[after] + distance, caller))
         return found
 
     def _cost(self, kind: str, what: int) -> int:
@@ -267,7 +267,7 @@ class Network(PickledInPieces):
 
 
 def _joined(items: tuple[Expression, ...]) -> list[Expression]:
-    """The same with neighbouring strings in one, which takes fewer tokens."""
+    """The expression with adjacent strings joined, which take fewer tokens."""
     found: list[Expression] = []
     for item in items:
         if isinstance(item, LarkString) and found and isinstance(found[-1], LarkString) and not item.any_case:

@@ -1,4 +1,4 @@
-"""Deterministic automata over bytes, by Brzozowski derivatives: built as far as text reaches."""
+"""Deterministic automata over bytes, by Brzozowski derivatives, with states created on demand."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -42,7 +42,7 @@ class RegexAutomaton(PickledInPieces):
         return self._state((SET, mask), accepting=False) if mask else FAIL
 
     def literal(self, data: bytes) -> int:
-        """Exactly these bytes."""
+        """The bytes `data` exactly."""
         if len(data) < 2:
             return self.byte_set(1 << data[0]) if data else EMPTY
         self._texts.append(data)
@@ -151,7 +151,7 @@ class RegexAutomaton(PickledInPieces):
         return self._accepting[state]
 
     def step(self, state: int, byte: int) -> int:
-        """The state behind one more byte; `FAIL` if it does not fit."""
+        """The state after one more byte; `FAIL` if it does not fit."""
         steps = self._steps[state]
         found = steps.get(byte)
         if found is None:
@@ -163,7 +163,7 @@ class RegexAutomaton(PickledInPieces):
         return self._states[state]
 
     def text_from(self, number: int, start: int) -> bytes:
-        """A literal from `start` on."""
+        """The rest of a literal from `start` on."""
         return self._texts[number][start:]
 
     def text_of(self, state: int) -> tuple[int, bytes, int] | None:
@@ -173,7 +173,7 @@ class RegexAutomaton(PickledInPieces):
         return (parts[0], self._texts[parts[0]], parts[1]) if kind == TEXT else None
 
     def splits(self, state: int) -> list[tuple[int, int]]:
-        """The bytes that may follow, in disjoint sets, each with the state behind it."""
+        """The bytes that may follow, in disjoint sets, each with the state after it."""
         found = self._classes.get(state)
         if (
             found is None
@@ -296,7 +296,7 @@ class RegexAutomaton(PickledInPieces):
 
 
 def _refined(partitions: list[list[int]]) -> list[int]:
-    """The coarsest partition that is finer than all of them."""
+    """The coarsest common refinement of the partitions."""
     found = [_ALL_BYTES]
     for partition in {tuple(partition) for partition in partitions}:
         if len(partition) > 1:

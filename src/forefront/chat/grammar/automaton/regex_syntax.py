@@ -198,7 +198,8 @@ class _Parser:
         return ((code, code),)
 
     def _shorthand(self, name: str, *, widest: bool = False) -> Ranges:
-        """A class of characters, as all of ECMA, Rust and Python have it; `widest`: as any of them has it."""
+        """A class of characters: those in which ECMA, Rust and Python agree; with `widest`, those that any of them
+        includes."""
         if not self._ecma or widest:
             if name == "s":
                 return normalized((*ECMA_SPACE[:-1], *OTHER_SPACE)) if widest and self._ecma else RUST_SPACE

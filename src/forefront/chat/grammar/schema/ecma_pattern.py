@@ -127,10 +127,10 @@ class _Translation:
                 at = start
                 continue
             at -= 1
-            # Characters may precede the assertion, so `^` in it cannot match; behind nullable parts it could.
+            # Characters may precede the assertion, so `^` in it cannot match; after nullable parts it could.
             inner = self if not at or all(isinstance(i, Lookaround | Anchor) for i in items[:at]) else None
             if inner is None and _mentions_start(items[at]):
-                raise RegexSyntaxError("`^` behind other text")
+                raise RegexSyntaxError("`^` after other text")
             rest = self.before(items[at], rest)
         return rest
 

@@ -8,9 +8,9 @@ from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError, item_
 if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
 
-# Longer arrays are cut to this, a greater minimum is not enforced.
+# Maximum array length; a greater minimum is not enforced.
 _MAX_ITEMS: Final = 2_000
-# Distinct items of a finite set may come in any order up to so many, more in the schema's order.
+# Up to this number, distinct items of a finite set may come in any order; more items keep the schema's order.
 _ANY_ORDER: Final = 3
 _MAX_DISTINCT: Final = 64
 
@@ -128,9 +128,9 @@ def _counted(values: list[str], minimum: int, maximum: int, compiler: "SchemaCom
             options = ['"]"'] if count >= minimum else []
             if count < maximum:
                 for following in range(place, len(values)):
-                    behind = rest(following + 1, count + 1)
-                    if behind is not None:
-                        options.append(f"{_separated(values[following], count)} {behind}")
+                    after = rest(following + 1, count + 1)
+                    if after is not None:
+                        options.append(f"{_separated(values[following], count)} {after}")
             known[place, count] = rules.rule(" | ".join(options)) if options else None
         return known[place, count]
 

@@ -1,6 +1,6 @@
 """Compiler from JSON schemas to rules of a Lark grammar.
 
-The JSON has the style of `json.dumps`: what models have read most of, and no white space that could go on for ever.
+The JSON has the style of `json.dumps`, which is the most common in training data and excludes endless whitespace.
 Properties come in the order of the schema. An object whose schema names properties is closed unless the schema says
 otherwise.
 """
@@ -231,7 +231,7 @@ class SchemaCompiler:
         return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
 
     def _text_grammar(self, grammar: Any, path: str) -> str:
-        """The string of a custom tool."""
+        """The string argument of a custom tool."""
         try:
             if grammar["syntax"] == "regex":
                 return self.rules.terminal(f"/\\x22/ {regex_within(grammar['definition'], JSON_TEXT)} /\\x22/")

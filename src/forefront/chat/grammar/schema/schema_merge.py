@@ -1,4 +1,4 @@
-"""JSON schemas brought to one form: references followed, `allOf` merged, alternatives in groups."""
+"""Normal form of JSON schemas: references followed, `allOf` merged, alternatives in groups."""
 
 import json
 import math
@@ -29,7 +29,7 @@ KEYWORDS: Final = frozenset(
 _ITEMS: Final = ("items", "prefixItems", "additionalItems")
 _GREATEST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"})
 _LEAST: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"})
-# What strings and numbers must be, how many parts arrays and objects have.
+# Constraints of strings and numbers, and of the sizes of arrays and objects.
 _OF_LEAVES: Final = frozenset(
     {
         "pattern", "format", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",

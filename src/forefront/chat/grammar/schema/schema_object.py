@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
 
 _MAX_COUNTED: Final = 2_000
-# Rules that counting the properties of one object may take.
+# The maximum number of rules for counting the properties of one object.
 _MAX_COUNTING_RULES: Final = 5_000
 # The text before the first property, and before the others.
 _SEPARATORS: Final = ('"{"', '", "')
@@ -40,7 +40,7 @@ def object_of(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
     if (maximum is not None and needed > maximum) or (not free and minimum > len(members)):
         raise NoValueError
     if minimum > _MAX_COUNTED or (minimum > 1 and free and not members):
-        # A key may come twice, and a parser keeps one of them.
+        # A key may be repeated, and a parser keeps one value.
         report.leave_out(path, "minProperties", "a key may be repeated")
         minimum = min(minimum, 1)
     if minimum <= needed:
@@ -64,7 +64,7 @@ def object_of(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
 
 
 def _ordered(members: list[_Member], free: list[str], compiler: "SchemaCompiler") -> str:
-    """The members in order, optional ones left out or not, then free ones."""
+    """The members in order, with or without optional ones, then free ones."""
     rules = compiler.rules
     if free:
         member = rules.rule(" | ".join(free))
@@ -101,9 +101,9 @@ def _counted(
         else:
             part = members[place]
             full = maximum is not None and count >= maximum
-            behind = None if full else rest(place + 1, min(count + 1, ceiling))
-            if behind is not None:
-                options.append(f"{_SEPARATORS[count > 0]} {part.key} {part.value} {behind}")
+            after = None if full else rest(place + 1, min(count + 1, ceiling))
+            if after is not None:
+                options.append(f"{_SEPARATORS[count > 0]} {part.key} {part.value} {after}")
             skipped = None if part.required else rest(place + 1, count)
             if skipped is not None:
                 options.append(skipped)

@@ -17,7 +17,7 @@ from forefront.wire.completions.tools import Tool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HermesFormat(ToolFormat):
-    """`gap` is the text around an object, `before` further text in front of it; `keys` name the name and the arguments.
+    """`gap` is the text around an object, `before` further text before it; `keys` name the name and the arguments.
     `together`: several calls share the tags."""
 
     openings: tuple[str, ...] = ("<tool_call>",)

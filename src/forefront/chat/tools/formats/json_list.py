@@ -1,4 +1,4 @@
-"""Calls as one JSON array behind a marker: `[TOOL_CALLS] [{"name": …, "arguments": {…}}, …]` of Mistral.
+"""Calls as one JSON array after a marker: `[TOOL_CALLS] [{"name": …, "arguments": {…}}, …]` of Mistral.
 
 Also `<|tool_call|>[…]` of Granite 3, `<|tool_call|>[…]<|/tool_call|>` and `functools[…]` of Phi-4-mini,
 `<|START_ACTION|>[…]<|END_ACTION|>` of Command R7B, `<|tools_prefix|>[{NAME: {…}}]<|tools_suffix|>` of Apertus, and the

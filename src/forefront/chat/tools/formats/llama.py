@@ -1,5 +1,5 @@
-"""Llama 3's JSON: `{"name": …, "parameters": {…}}` at the beginning of the answer or behind `<|python_tag|>`, further
-calls behind `;`."""
+"""Llama 3's JSON: `{"name": …, "parameters": {…}}` at the beginning of the answer or after `<|python_tag|>`, further
+calls after `;`."""
 
 import re
 from collections.abc import Sequence

@@ -54,26 +54,26 @@ class MistralFormat(JsonListFormat):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionFormat(ToolFormat):
-    """A section of calls, each of them `before`, the name, `behind`, the arguments, `tail`, `end`.
+    """A section of calls, each of them `before`, the name, `after`, the arguments, `tail`, `end`.
 
     `openings` are the section's marker and that of a call without one; `closings` end a call and the section. With one
     of each, calls stand by themselves. `counted` names are `functions.NAME:PLACE`.
     """
 
     before: str = ""
-    behind: str
+    after: str
     tail: str = ""
     between_calls: str = ""
     counted: bool = False
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
-        """See `ToolFormat.read`. The separator behind the name must be there."""
+        """See `ToolFormat.read`. The separator after the name must be there."""
         call = self.openings[-1]
         char = yield from reader.white(char)
         if marker != call:
             _, char = yield from reader.one_of((call,), char)
         head, char = yield from reader.head("{", char)
-        name, found, _ = head.removeprefix(self.before).partition(self.behind.strip())
+        name, found, _ = head.removeprefix(self.before).partition(self.after.strip())
         if not found:
             raise NotACallError(char)
         if self.counted:
@@ -86,7 +86,7 @@ class SectionFormat(ToolFormat):
         """See `ToolFormat.write`."""
         call = self.openings[-1]
         made = [
-            f"{call}{self.before}{self._shown(name, place)}{self.behind}{compact(arguments)}"
+            f"{call}{self.before}{self._shown(name, place)}{self.after}{compact(arguments)}"
             f"{self._break()}{self.tail}{self.closings[0]}"
             for place, (name, arguments) in enumerate(calls)
         ]
@@ -99,7 +99,7 @@ class SectionFormat(ToolFormat):
         tail = f" {literal(self._break() + self.tail)}" if self.tail else ""
         call, end = self.marker(self.openings[-1]), self.marker(self.closings[0])
         opening = f"{call} " if len(self.openings) > 1 else ""
-        return f"{opening}{before}{name} {self.marker(self.behind)} {json_arguments(tool)}{tail} {end}"
+        return f"{opening}{before}{name} {self.marker(self.after)} {json_arguments(tool)}{tail} {end}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""

@@ -24,7 +24,7 @@ _QUOTES = ('"', "'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonicFormat(ToolFormat):
-    """A list behind a marker. A call is shown when it is complete, since its values have to be turned into JSON."""
+    """A list after a marker. A call is shown when it is complete, since its values have to be turned into JSON."""
 
     closings: tuple[str, ...] = ("]",)
     more: ClassVar[str] = ","
@@ -71,8 +71,8 @@ class PythonicFormat(ToolFormat):
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         more = ' (", " tool)*' if parallel else ""
-        behind = "".join(f" {self.marker(text)}" for text in self.closings[1:])
-        return f'"[" tool{more} "]"{behind}'
+        after = "".join(f" {self.marker(text)}" for text in self.closings[1:])
+        return f'"[" tool{more} "]"{after}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,13 +71,13 @@ class TaggedFormat(ToolFormat):
             char = yield from self._argument(reader, parts.get(key.strip(), unknown), char)
 
     def _argument(self, reader: JsonCallParser, part: Any, char: str) -> TextReading[str]:
-        """Reads a value and the tag behind it."""
+        """Reads a value and the tag after it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
             while char.isspace():
                 value.take(char)
                 char = yield None
-            if char and char in "[{":  # what looks like the tag may stand in a string of it
+            if char and char in "[{":  # a string in the value may contain the tag
                 try:
                     text, char = yield from reader.balanced(char, ('"',), escapes=True)
                 except NotACallError as error:
@@ -94,7 +94,7 @@ class TaggedFormat(ToolFormat):
         return (yield None)
 
     def _text(self, value: "_Value", char: str) -> TextReading[str]:
-        """Reads a value up to the tag behind it; returns the tag, else the end of the answer."""
+        """Reads a value up to the tag after it; returns the tag, else the end of the answer."""
         opening, closing = _CDATA
         if not self.cdata or char != "<":
             return (yield from until((self.valued,), char, value.take))
@@ -146,8 +146,8 @@ class TaggedFormat(ToolFormat):
             head = self.marker(self.key + key + keyed + inner)
             return f"{head} {raw_text(part, tool, key, end, rules, marker, ahead=ahead)} {gap}"
 
-        before, behind = self.marker(self.key), self.marker(self.keyed + inner)
-        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
+        before, after = self.marker(self.key), self.marker(self.keyed + inner)
+        free = f"{before} {FREE_NAME} {after} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
         arguments = sequence(parameters_schema(tool), argument, free, "", rules)
@@ -190,7 +190,7 @@ class _Value:
         self._trim = trim
         self.string = types(part, reader.schema) == {"string"}
         self.begun = False
-        self._held = ""  # a line break that may be the one in front of the closing tag
+        self._held = ""  # a line break that may be the one before the closing tag
         self._parts: list[str] = []
 
     def take(self, text: str) -> None:
