@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-# Errors of a full or failing disk. A closed pipe, as behind `| head`, is not an error.
+# Errors of a full or failing disk. A closed pipe, as after `| head`, is not an error.
 _OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 

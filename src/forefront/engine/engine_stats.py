@@ -1,4 +1,4 @@
-"""The state of an engine in numbers, and the counters behind it."""
+"""The state of an engine in numbers, and its counters."""
 
 from dataclasses import dataclass
 

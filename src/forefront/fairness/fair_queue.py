@@ -52,7 +52,7 @@ class FairQueue(Generic[T]):
         return self.slots + self.max_waiting - self.running - self.waiting
 
     def add(self, tenant: str, weight: float, item: T, tokens: int) -> None:
-        """Queue `item`, of at most `tokens`, behind the other items of its tenant."""
+        """Queue `item`, of at most `tokens`, after the other items of its tenant."""
         entry = self._tenants.get(tenant)
         if entry is None:
             entry = self._tenants[tenant] = _Tenant()
@@ -120,7 +120,7 @@ class FairQueue(Generic[T]):
         return self._before(entry, list(entry.waiting))
 
     def _before(self, entry: _Tenant[T], items: list[T]) -> tuple[int, int]:
-        """The items, and their tokens, that start before an item of `entry` that is queued behind `items`."""
+        """The items, and their tokens, that start before an item of `entry` that is queued after `items`."""
         count, tokens = len(items), sum(entry.waiting[item] for item in items)
         start = (entry.time if entry.waiting else max(entry.time, self._time)) + tokens / entry.weight
         passed = False

@@ -1,4 +1,4 @@
-"""The queue in front of the engine: fair admission of requests, and estimates of the wait."""
+"""The queue before the engine: fair admission of requests, and estimates of the wait."""
 
 import asyncio
 import math

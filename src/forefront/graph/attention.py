@@ -13,7 +13,7 @@ from forefront.graph.capped_attention import CappedHeads, capped_attention
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
 
-# The logit of a token outside of the window. Padding has -inf.
+# The logit of a token outside the window. Padding has -inf.
 _OUTSIDE: Final = -1e30
 
 

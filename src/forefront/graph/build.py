@@ -110,7 +110,7 @@ def _build(
 
 
 def _predicts_further(name: str, settings: Settings) -> bool:
-    """Whether a tensor belongs to a layer behind the model's own, which predicts further tokens and is not used."""
+    """Whether a tensor belongs to a layer after the model's own, which predicts further tokens and is not used."""
     match = _LAYER.match(name)
     return match is not None and settings.layers <= int(match[1]) < settings.integer("block_count")
 

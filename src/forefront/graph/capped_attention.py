@@ -13,7 +13,7 @@ import numpy as np
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.operations import Node, integers, number, reshape
 
-# The logit of a token outside of the window.
+# The logit of a token outside the window.
 _OUTSIDE: Final = -1e30
 
 

@@ -141,7 +141,7 @@ class Decoder:
         return Pooling.LAST if ranks(self.settings) else pooling_of(self.settings) or Pooling.LAST
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm, of what `embed` made [tokens, channels]."""
+        """The output of the last layer [rows, channels] after its norm, of what `embed` made [tokens, channels]."""
         for n in range(self.layers):
             x = self.layer(n, x)
         return self.norm(x, "output_norm")
@@ -156,18 +156,18 @@ class Decoder:
     # One layer.
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to its input."""
+        """Attention and a feed-forward network, each after a norm and added to its input."""
         x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 
     def parallel_layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network behind the same norm."""
+        """Attention and a feed-forward network after the same norm."""
         normed = self.norm(x, f"blk.{n}.attn_norm")
         x = self.add(self.wanted(n, x), self.attention(n, normed))
         return self.add(x, self.feed_forward(n, self.wanted(n, normed)))
 
     def post_normed_layer(self, n: int, x: Node) -> Node:
-        """Norms behind attention and feed-forward network, and in front of them where the file has such."""
+        """Norms after attention and feed-forward network, and before them where the file has such."""
         attended = self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm"))
         x = self.add(self.wanted(n, x), self.norm(attended, f"blk.{n}.post_attention_norm"))
         computed = self.feed_forward(n, self.optional_norm(x, f"blk.{n}.ffn_norm"))

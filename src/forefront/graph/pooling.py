@@ -40,7 +40,7 @@ def supports_shortening(settings: Settings) -> bool:
 
 
 def ranking_head(settings: Settings, weights: Weights, width: int) -> RankingHead:
-    """From the pooled vector to the score of a pair: by one matrix, or behind another one with a tanh. Raises
+    """From the pooled vector to the score of a pair: by one matrix, or after another one with a tanh. Raises
     `ModelFileError`."""
     layers = []
     if weights.has("cls.weight"):

@@ -1,4 +1,4 @@
-"""Encoding by the library `tokenizers`: in bounded memory, without Python's lock."""
+"""Encoding by the library `tokenizers`: in bounded memory, without the interpreter lock."""
 
 import os
 import re
@@ -12,13 +12,13 @@ import tokenizers
 from forefront.tokenizer.errors import library_errors
 from forefront.tokenizer.tokenizer import Preceding
 
-# Its pool of threads would compete with the engine's; callers that want more than one text at a time have threads.
+# The library's thread pool would compete with the engine's threads; callers encode in parallel in their own threads.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # The library keeps more than a hundred bytes for each byte of a text; short texts also stay in the processor's cache.
 _CHUNK: Final = 32_768
 _LETTER: Final = r"[^\W\d_]"
-# Between a letter and what follows it here, words end by every splitting rule but those that join words.
+# At these positions after a letter, words end by every splitting rule except those that join words.
 _WORD_ENDS: Final = re.compile(rf"{_LETTER}(?= [A-Za-z]|[\n。，])")
 # Where tokens are written with U+2581 for a space, only a space ends a word.
 _SPACE_ENDS: Final = re.compile(r"[A-Za-z](?= [A-Za-z])")
@@ -124,7 +124,7 @@ def add_tokens(pipeline: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> N
 
 
 def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
-    # The call for one text holds Python's lock, the one for many does not.
+    # The call for one text holds the interpreter lock, the call for many releases it.
     with library_errors("a text cannot be encoded"):
         ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
     return ids

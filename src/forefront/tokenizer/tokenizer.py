@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Preceding(Enum):
-    """The position of a text: some tokenizers put a space before a text that does not follow another."""
+    """The text before a text: some tokenizers add a space to the beginning of a text that follows nothing."""
 
     NOTHING = auto()
     ADDED_TOKEN = auto()
@@ -15,7 +15,7 @@ class Preceding(Enum):
 
 
 class Encoder(Protocol):
-    """Makes token ids of a text. Thread-safe."""
+    """Turns a text into token ids. Thread-safe."""
 
     def encode(self, text: str, before: Preceding) -> list[int]:
         """The tokens of `text`, control tokens recognised."""

@@ -59,7 +59,7 @@ def _names(*names: str) -> dict[str, Writer]:
 
 
 def _positive_top_p(value: float) -> Fields:
-    """Some servers refuse 0. This leaves the likeliest token alone too, in a vocabulary of up to a million."""
+    """Some servers refuse 0. This leaves the most likely token alone too, in a vocabulary of up to a million."""
     return {"top_p": max(value, 1e-6)}
 
 

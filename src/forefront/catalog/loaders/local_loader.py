@@ -86,7 +86,7 @@ class LocalLoader:
 
 @dataclass(frozen=True, slots=True)
 class LoadedParts:
-    """`digest`: of the model's files. `weights`: how exactly they are computed with. `options`: for the compilation."""
+    """`digest`: of the model's files. `weights`: the precision of the weights. `options`: of the compilation."""
 
     parts: ModelParts | EmbeddingParts
     digest: str
@@ -173,7 +173,7 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
 
 
 def check_files(source: ModelSource, cache: ModelCache) -> None:
-    """Raises `SourceError` for files that are no model which replicas could run."""
+    """Raises `SourceError` for files that replicas cannot run as a model."""
     with _source_errors(source):
         if source.is_ir:
             read_facts(source.path)
@@ -211,7 +211,7 @@ class LoadArguments:
 
 @contextmanager
 def _source_errors(source: ModelSource) -> Iterator[None]:
-    """Raise what fails while a model is read or loaded as a `SourceError` that names the file."""
+    """Turn failures while a model is read or loaded into a `SourceError` that names the file."""
     try:
         yield
     except LoadError as error:
@@ -228,7 +228,7 @@ def _load(
     tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
 ) -> tuple[T, Build, str, ModelOptions]:
-    """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
+    """The result of `create` for the model's parts, its build, its fingerprint, and the options used."""
     source, cache, chat_template = opening.source, opening.cache, opening.chat_template
     with _source_errors(source):
         loaded = load_parts(source, cache, opening.options, progress, tunings)

@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 class PreparedModel(ABC):
-    """The files behind `source`. `exact`: no format is rounded anew for speed. `quantize`: "int8" or "int4" for
-    matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names the
-    file.
+    """The model in the files of `source`. `exact`: no format is rounded again for speed. `quantize`: "int8" or "int4"
+    for matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names
+    the file.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class PreparedModel(ABC):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its files, which takes a while unless it is known. Raises `SourceError`."""
+        """SHA-256 of its files. Slow unless cached. Raises `SourceError`."""
         with self._reading():
             return self._digest.value()
 
     def prepare_digest(self) -> None:
-        """Begin to compute the digest. Takes a while if these files may have been packed. Raises `SourceError`."""
+        """Start to compute the digest. Blocks if these files may have been packed. Raises `SourceError`."""
         with self._reading():
             self._digest.prepare()
 
@@ -81,7 +81,7 @@ class PreparedModel(ABC):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether its matrices have been packed before, for a model served in the same way. Raises `SourceError`."""
+        """Whether its matrices are already packed for these options. Raises `SourceError`."""
         self.prepare_digest()
         return self._digest.is_known and is_complete(self._cache.models / self._folder)
 
@@ -109,7 +109,7 @@ class PreparedModel(ABC):
         self.prepare_digest()
         try:
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            # Its errors are better raised before the matrices are packed.
+            # Errors should be raised before the matrices are packed.
             tokenizer = self._tokenizer()
             try:
                 return self._build(tokenizer, facts)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-# Seconds that a model waits for others to become idle. Then they take no more requests until they are unloaded.
+# Seconds that a model waits for others to become idle. After that, the others take no more requests until they are
+# unloaded.
 PATIENCE: Final = 10.0
 
 

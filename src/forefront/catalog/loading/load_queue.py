@@ -24,9 +24,10 @@ from forefront.wire.errors import shutting_down
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Loads at a time: a slow one does not hold up all others, and many would share the cores.
+# Maximum parallel loads: more than one, so that a slow load does not delay all others; few, because they share the
+# cores.
 _PARALLEL_LOADS: Final = 2
-# Seconds that a model stays loaded at least before another takes its memory.
+# Minimum seconds that a model stays loaded before another takes its memory.
 MINIMUM_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
 

@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 class ModelMemory:
-    """At most `limit` bytes for all `models`. `changed` is set when memory may have become free; `unload` starts
-    to unload a model."""
+    """Limits all `models` to `limit` bytes. `changed` is set when memory may have become free; `unload` starts to
+    unload a model."""
 
     def __init__(
         self, limit: float, clock: Callable[[], float], changed: asyncio.Event, unload: Callable[[ServedModel], None]
@@ -68,7 +68,7 @@ class ModelMemory:
             self._drain(drained, set())
 
     def _drain(self, before: set[ServedModel], now: set[ServedModel]) -> set[ServedModel]:
-        """Let the models of `now` take no requests, and those of `before` again."""
+        """Stop the models of `now` from taking requests, and let those of `before` take them again."""
         for model in before - now:
             model.draining = False
             if model.takes_requests:
@@ -97,5 +97,5 @@ def no_memory_message(name: str, needed: int, limit: float, taken: int) -> str:
 
 
 def gibibytes(size: float) -> str:
-    """A size for people."""
+    """A size as text in GiB."""
     return f"{size / 2**30:.2f} GiB"

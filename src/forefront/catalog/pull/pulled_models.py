@@ -25,7 +25,8 @@ _SLUG: Final = 80
 
 class PulledFile(msgspec.Struct, kw_only=True):
     """`path` is relative to the model's directory, `size` in bytes, `sha256` in hexadecimal, "" until it is known.
-    `blob`: its name in the hub's cache. `shared`: another program brought it, so it is not removed with the model."""
+    `blob`: its name in the hub's cache. `shared`: another program downloaded it, so it is not removed with the
+    model."""
 
     path: str
     size: int
@@ -114,7 +115,7 @@ class ModelLock:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._finalizer = weakref.finalize(self, os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others hold it for no longer than `is_used` takes
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # other processes hold it only during `is_used`
 
     def end(self) -> None:
         """The model is not in use any more."""
@@ -128,7 +129,7 @@ class PulledModels:
         self.folder = home / "pulled"
 
     def __iter__(self) -> Iterator[PulledModel]:
-        """All records, by name. A file that is no record is left out."""
+        """All records, by name. Files that are not records are skipped."""
         models = (self._read(path) for path in self.folder.glob("*.json"))
         return iter(sorted((model for model in models if model is not None), key=lambda model: model.name))
 

@@ -63,8 +63,8 @@ class MarkdownWriter:
 
 
 def finished_length(text: str) -> int:
-    """The length of the part that no further text changes: up to the last blank line outside of a code fence, unless
-    a list or an indented text may go on behind it."""
+    """The length of the part that no further text changes: up to the last blank line outside a code fence, unless
+    a list or an indented text may go on after it."""
     position = text.rfind("\n\n")
     while position > 0:
         following = text[position + 2 :]

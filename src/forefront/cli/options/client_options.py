@@ -73,7 +73,7 @@ def connect(base_url: str | None) -> Iterator[ForefrontClient]:
 
 
 def read_prompt(prompt: str | None) -> str:
-    """The argument, or else standard input. Raises `ForefrontError` for unreadable input and for white space alone."""
+    """The argument, or else standard input. Raises `ForefrontError` for unreadable input and for whitespace alone."""
     try:
         text = sys.stdin.read() if prompt is None else prompt
     except UnicodeDecodeError:

@@ -12,7 +12,7 @@ def printable(text: str) -> str:
 
     These are control characters, format characters such as bidirectional ones, line separators, surrogates, and
     private and unassigned characters. They could control a terminal, end a line, or display text in another order.
-    White space except the space is escaped too.
+    whitespace except the space is escaped too.
     """
     return text if text.isprintable() else _OTHER.sub(_escape, text)
 

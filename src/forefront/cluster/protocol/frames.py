@@ -77,7 +77,7 @@ class Cancel(_Message, tag="cancel"):
 
 
 class Pause(_Message, tag="pause"):
-    """Send no tokens of a generation until `Resume`, as its reader is far behind."""
+    """Pause a generation, because its reader is slow: send no tokens until `Resume`."""
 
     id: int
 
@@ -119,7 +119,7 @@ class Heartbeat(_Message, tag="heartbeat"):
 
 
 class TokenScore(_Message):
-    """The log-probability of a token, and the likeliest alternatives with theirs."""
+    """The log-probability of a token, and the most likely alternatives with theirs."""
 
     logprob: float
     top: list[tuple[int, float]]

@@ -242,7 +242,7 @@ class Placement:
 
     def end(self, output: Sequence[int] = ()) -> None:
         """The generation has ended there, in any way. `output`: the tokens of its first continuation, which are cached
-        behind the prompt."""
+        after the prompt."""
         if self._ended:
             return
         self._ended = True

@@ -37,7 +37,7 @@ class InputEmbedding:
         """[tokens, width]"""
         x = self.tokens(tokens)
         if self.positions is not None:
-            # Padding may lie behind the last position.
+            # Padding may lie after the last position.
             x = x + self.positions[np.minimum(positions, len(self.positions) - 1)]
         if self.segments is not None:
             x = x + self.segments[np.minimum(segments, len(self.segments) - 1)]

@@ -16,7 +16,7 @@ from forefront.engine.scheduling.step_cost import StepSize
 
 _FEW: Final = 8  # rows before the second jump
 # The cost of a step until steps have been measured, in steps of one row: a constant, each of the first eight rows, each
-# further row, the jumps behind one row and behind eight, and 16,384 tokens of context. Between the values of processors
+# further row, the jumps after one row and after eight, and 16,384 tokens of context. Between the values of processors
 # with and without matrix units, for models of 0.1 to 0.4 billion parameters.
 _USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 1.0])
 # The weight of these values, in measured steps, and the deviations that it counts for.

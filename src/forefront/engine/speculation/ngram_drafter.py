@@ -14,7 +14,7 @@ from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTena
 
 # A match of this length is correct in half of all cases.
 _EVEN_MATCH = 3.0
-# The expected acceptance of the first token behind a match that has just been found.
+# The expected acceptance of the first token after a match that has just been found.
 _START = 0.6
 
 

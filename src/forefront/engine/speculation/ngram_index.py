@@ -29,7 +29,7 @@ class NgramIndex:
 
     def __init__(self, text: Sequence[int] = ()) -> None:
         self.text = array("i")
-        self._table = array("i")  # by hash, the position behind an n-gram; 0 for none
+        self._table = array("i")  # by hash, the position after an n-gram; 0 for none
         self._mask = -1
         self.extend(text)
 
@@ -50,7 +50,7 @@ class NgramIndex:
                 table[_hash(text[place - 2], text[place - 1]) & mask] = place
 
     def find(self, context: Sequence[int]) -> tuple[int, int]:
-        """The position in the text behind the latest occurrence of the last `NGRAM` tokens of `context`, and how many
+        """The position in the text after the latest occurrence of the last `NGRAM` tokens of `context`, and how many
         tokens match there, `MAX_MATCH` at most; (0, 0) if there is none."""
         if len(context) < NGRAM or len(self.text) <= NGRAM:
             return 0, 0

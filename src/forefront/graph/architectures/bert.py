@@ -20,7 +20,7 @@ def exact_gelu(x: Node) -> Node:
 
 
 class Bert(Decoder):
-    """BERT, RoBERTa and XLM-RoBERTa: learned positions, norms behind each part, biases everywhere."""
+    """BERT, RoBERTa and XLM-RoBERTa: learned positions, norms after each part, biases everywhere."""
 
     layer_norms = True
     gated = False

@@ -93,11 +93,11 @@ class Gemma4(Gemma):
 
     @property
     def input_width(self) -> int:
-        """The embedding of a token, and behind it the vectors of the layers."""
+        """The embedding of a token, and after it the vectors of the layers."""
         return self.width + self.layers * self.token_width
 
     def embed(self) -> Embed:
-        """The embedding of a token, and behind it the vectors of the layers."""
+        """The embedding of a token, and after it the vectors of the layers."""
         tokens = super().embed()
         if not self.token_width:
             return tokens

@@ -34,12 +34,12 @@ class ModernBert(Decoder):
         self.activation = _ACTIVATIONS[activation]
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm. The first layer has no norm in front of its
+        """The output of the last layer [rows, channels] after its norm. The first layer has no norm before its
         attention: the embeddings are normed."""
         return super().hidden_states(self.norm(x, "token_embd_norm"))
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to its input."""
+        """Attention and a feed-forward network, each after a norm and added to its input."""
         x = self.add(self.wanted(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 

@@ -9,7 +9,7 @@ from forefront.graph.settings import Settings
 
 
 class Olmo2(Decoder):
-    """OLMo 2 and 3: norms behind each part, and over all queries and keys together. OLMo 3 has windows."""
+    """OLMo 2 and 3: norms after each part, and over all queries and keys together. OLMo 3 has windows."""
 
     layer = Decoder.post_normed_layer
     window_period = 4

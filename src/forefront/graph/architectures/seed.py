@@ -5,7 +5,7 @@ from forefront.graph.operations import Node
 
 
 class SeedOss(Decoder):
-    """The norm in front of the feed-forward network has another name."""
+    """The norm before the feed-forward network has another name."""
 
     def layer(self, n: int, x: Node) -> Node:
         """As usual."""

@@ -72,5 +72,5 @@ class HfFamily:
 
     @property
     def model_names(self) -> dict[str, str]:
-        """GGUF's names of the modules outside of layers."""
+        """GGUF's names of the modules outside layers."""
         return {**_MODEL, **self.model_modules}

@@ -52,7 +52,7 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
 
 
 def first_position(config: HfConfig) -> int:
-    """The row of the first position in the matrix of positions: RoBERTa's begins behind the padding token's."""
+    """The row of the first position in the matrix of positions: RoBERTa's begins after the padding token's."""
     return config.integer("pad_token_id", default=1) + 1 if config.family.first_position else 0
 
 

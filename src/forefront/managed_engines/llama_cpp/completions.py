@@ -30,7 +30,7 @@ class ContextOverflowError(Exception):
 
 
 class TokenProbability(msgspec.Struct, frozen=True):
-    """A token with the natural logarithm of its probability, and its likeliest alternatives."""
+    """A token with the natural logarithm of its probability, and its most likely alternatives."""
 
     id: int
     logprob: float

@@ -1,9 +1,9 @@
 """One continuation of a prompt that llama.cpp samples and this process checks.
 
 llama.cpp samples freely. Each token is checked against the constraint here. In place of the first one that the
-constraint refuses, llama.cpp draws a token from the allowed ones alone, and goes on behind it. This is rejection
+constraint refuses, llama.cpp draws a token from the allowed ones alone, and goes on after it. This is rejection
 sampling: without `top_p`, `top_k` and `min_p` the result has the distribution of constrained sampling. With them,
-llama.cpp takes its likeliest tokens before the constraint, and from the allowed ones only after a refusal.
+llama.cpp takes its most likely tokens before the constraint, and from the allowed ones only after a refusal.
 """
 
 import random
@@ -30,7 +30,7 @@ _UNKNOWN: Final = -9999.0
 
 
 class Candidate(NamedTuple):
-    """A token that llama.cpp sampled, with its log-probability and the likeliest alternatives if requested."""
+    """A token that llama.cpp sampled, with its log-probability and the most likely alternatives if requested."""
 
     token: int
     logprob: float = 0.0

@@ -52,7 +52,7 @@ class ConnectionLimits:
         network, now = _network(address), time.monotonic()
         while self._opened and len(self._opened) + len(self._owners) >= self._total:
             self._evict_anonymous(self._greediest(), now, grace=0)
-        # A young connection stops the loop, since everything behind it is younger.
+        # A young connection stops the loop, since everything after it is younger.
         while len(self._addresses.get(network, ())) >= self._per_address:
             if not self._evict_anonymous(network, now, grace=_GRACE):
                 break

@@ -124,7 +124,7 @@ def _facts(
 
 
 def _frame(pipeline: Pipeline) -> TokenFrame | None:
-    """The tokens that the file puts around texts, found by one; None if it does not leave the text whole."""
+    """The tokens that the file adds around texts, found with a sample text; None if it changes the text."""
     text = pipeline.encode("a", add_special_tokens=False).ids
     single, pair = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
     starts = [n for n in range(len(single) - len(text) + 1) if single[n : n + len(text)] == text]
@@ -205,7 +205,7 @@ def _ends(
 
 
 def _texts(pipeline: Pipeline) -> list[str]:
-    """The text of each token, empty for ids that none has."""
+    """The text of each token, empty for unused ids."""
     vocabulary = pipeline.get_vocab(with_added_tokens=True)
     if len(vocabulary) < 2:
         raise TokenizerError(f"its vocabulary has {len(vocabulary)} tokens")

@@ -31,7 +31,7 @@ def openvino_tokenizer(directory: Path) -> Tokenizer:
 
 
 class _GraphTokenizer(Tokenizer):
-    """No part depends on the one before it, so all are encoded at once."""
+    """Parts are independent, so all are encoded in one call."""
 
     def __init__(self, encoder: "_GraphEncoder", facts: TokenFacts) -> None:
         super().__init__(encoder, facts)

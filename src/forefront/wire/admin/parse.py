@@ -132,7 +132,7 @@ def check_budget(budget: Budget | None) -> None:
 
 
 def _check_text(text: str, param: str) -> None:
-    """Raise `RequestError` for characters that cannot be seen or that reorder others, and for white space that gets
+    """Raise `RequestError` for characters that cannot be seen or that reorder others, and for whitespace that gets
     lost.
 
     Two names must not look the same. Letters, digits and signs of all scripts are fine.

@@ -77,7 +77,7 @@ def _without_trailing_commas(body: bytes | bytearray) -> bytes:
     character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
     relaxed = bytearray(body)  # changed in place: a list of the parts would take up to 40 times the body's size
     end = 0
-    last: bytes | bytearray = b""  # the last character before the comma that is not white space
+    last: bytes | bytearray = b""  # the last character before the comma that is not whitespace
     for match in _TOKEN.finditer(body):
         last = body[end : match.start()].rstrip()[-1:] or last
         end = match.end()

@@ -39,7 +39,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
         self.withdraw(request)
 
     def pause(self, request: RemoteGeneration) -> None:
-        """Let a generation wait, as its reader is far behind."""
+        """Pause a generation because its reader is slow."""
         request.paused = True
         if request.placement is not None:
             self.pool[request.placement.replica.name].send(Pause(request.number))

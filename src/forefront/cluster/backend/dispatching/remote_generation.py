@@ -13,7 +13,7 @@ from forefront.observability.trace_context import trace_headers
 
 class RemoteGeneration(RemoteRequest):
     """One generation. `fingerprint` is that of its first replica: all others must have it too. `paused`: its reader is
-    far behind."""
+    far after."""
 
     __slots__ = (
         "_constraint",
