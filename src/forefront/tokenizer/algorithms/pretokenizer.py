@@ -1,6 +1,8 @@
 r"""Rules that split a text into words before byte pair encoding, one for each name of `tokenizer.ggml.pre`.
 
-Merges never span these splits, so other splits give tokens that the model was not trained on. The rules are those of llama.cpp (`src/llama-vocab.cpp`), for which GGUF files are made, also where they differ from the published `tokenizer.json`, as for capital letters outside ASCII.
+Merges never span these splits, so other splits give tokens that the model was not trained on. The rules are those of
+llama.cpp (`src/llama-vocab.cpp`), for which GGUF files are made, also where they differ from the published
+`tokenizer.json`, as for capital letters outside ASCII.
 
 The patterns avoid backtracking: `\s*[\r\n]+` becomes
 `(?:[^\S\r\n]*+[\r\n]++)++`, and so on. A long text of one kind then takes linear time and no stack.
