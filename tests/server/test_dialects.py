@@ -300,7 +300,7 @@ def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tok
         ("llama", "<|start_header_id|>", False),
     ],
 )
-def test_an_answer_ends_at_its_familys_end_tokens(speakers: Speakers, model: str, token: str, ends: bool) -> None:
+def test_an_answer_ends_at_the_end_tokens_of_its_family(speakers: Speakers, model: str, token: str, ends: bool) -> None:
     """The file names another end token."""
     bias = {FAMILIES[model].token(token): 100}
     answer = whole(speakers, body(model, logit_bias=bias, max_tokens=3))
