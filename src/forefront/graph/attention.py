@@ -66,7 +66,7 @@ class PagedInputs:
         """See `AttentionInputs`."""
         if not heads.cap:
             return self._attend(query, key, value, heads)
-        # The shortest window: only the keys and values that this writes are of interest.
+        # The shortest window: only the written keys and values matter.
         written = self._attend(query, key, value, replace(heads, window=1))
         count = _width(query) // heads.width
         capped = CappedHeads(count, heads.keys, heads.width, heads.scale, heads.cap, heads.window)
@@ -151,7 +151,7 @@ class PaddedInputs:
             ahead = ops.subtract(ops.unsqueeze(places, integers(0)), ops.unsqueeze(places, integers(1)))
             first, last = (1 - window, 0) if self._causal else (-(window // 2), window // 2)
             outside = ops.logical_or(ops.less(ahead, integers(first)), ops.greater(ahead, integers(last)))
-            # Finite: a row of padding without other keys would become NaN, and with it the next layer's values.
+            # Finite, because a padding row without other keys would become NaN and spoil the next layer's values.
             far = ops.select(outside, number(_OUTSIDE), number(0.0))
             self._window_masks[window] = ops.add(self._mask, ops.unsqueeze(far, integers(0, 1)))
         return self._window_masks[window]

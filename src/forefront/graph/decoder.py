@@ -56,8 +56,8 @@ class Decoder:
     # The feed-forward network has a gate.
     gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
-    # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
-    # which do. 0: none does.
+    # The period of layers with a window, if the file declares a window but not its layers: all but the last layer of
+    # each period. 0: no layer.
     window_period: ClassVar[int] = 0
     # The soft cap of logits in files that do not state one.
     usual_final_cap: ClassVar[float] = 0.0
@@ -231,11 +231,11 @@ class Decoder:
         return True
 
     def has_window(self, n: int) -> bool:
-        """Whether a layer sees a window of the context alone."""
+        """Whether a layer sees only a window of the context."""
         return self.windowed[n]
 
     def windowed_layers(self) -> list[bool]:
-        """Whether each layer sees a window of the context alone, in a model that has a window."""
+        """Whether each layer sees only a window of the context, in a model that has a window."""
         return self.settings.windowed(self.layers, self.window_period)
 
     def attention_heads(self, n: int) -> Heads:
@@ -244,8 +244,8 @@ class Decoder:
         return Heads(self.key_heads[n], self.head_width, self.scale, window, cap=self.attention_cap)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
-        """Two matrices, or one with the gate's rows first. Two products even so: the plugin fuses the activation into
-        the gate's."""
+        """Two matrices, or one with the gate's rows first. Always two products, because the plugin fuses the activation
+        into the gate's."""
         size = self.hidden_width[n]
         if self.weights.has(f"blk.{n}.ffn_gate.weight"):
             return [self.linear(x, f"blk.{n}.ffn_{part}", size) for part in ("gate", "up")]

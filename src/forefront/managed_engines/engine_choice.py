@@ -19,7 +19,7 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     that it runs. Raises `ModelFileError` for a file that names no architecture."""
     settings = Settings(header.metadata)
     if is_embedding_model(settings):
-        return None  # llama.cpp generates text here, and nothing else
+        return None  # llama.cpp only generates text here
     family = ARCHITECTURES.get(settings.architecture)
     if family is None:
         return f"has the architecture {settings.architecture[:40]}"

@@ -14,7 +14,7 @@ from forefront.cluster.replica.replica_spec import ReplicaSpec
 PREFIX: Final = "forefront"
 DEPLOYMENT: Final = "replica"
 _HEALTH_SECONDS: Final = 5.0
-# The longest time of a replica that is draining. It keeps answers that no other replica could continue.
+# The maximum time of draining. A draining replica keeps answers that no other replica can continue.
 _LONGEST_DRAIN_SECONDS: Final = 6 * 3600.0
 
 
@@ -56,7 +56,7 @@ def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
             "idle_seconds": scale.idle_seconds,
         },
     )
-    # The policy decides by itself when to grow and to shrink.
+    # The policy itself delays scaling up and down.
     autoscaling = AutoscalingConfig(
         min_replicas=scale.min,
         max_replicas=scale.max,

@@ -1,6 +1,6 @@
 """Models on a cluster: deploy, scale, upgrade and remove applications of Ray Serve, and report them.
 
-All functions need `ray_session.connect`. None of them is called by a server that answers requests.
+All functions need `ray_session.connect`. Servers that answer requests call none of them.
 """
 
 import time
@@ -30,15 +30,15 @@ from forefront.cluster.deployment.ray_session import nodes
 from forefront.cluster.replica.replica_spec import ReplicaSpec
 
 _POLL_SECONDS: Final = 0.2
-# The longest time that a draining node waits for its replicas.
+# The maximum time that a draining node waits for its replicas.
 _DRAIN_SECONDS: Final = 3600.0
-# Without progress for so long, a new version has no room beside the old one.
+# After this time without progress, a new version is considered to have no room beside the old one.
 _NO_ROOM_SECONDS: Final = 20.0
 _PREEMPTION: Final = 2  # `DRAIN_NODE_REASON_PREEMPTION`: work in progress does not prevent it
 
 
 class _KeyValues:
-    """What was deployed, in the GCS's store: `forefront cluster scale` needs it again."""
+    """The deployed specifications, in the GCS's store, for `forefront cluster scale`."""
 
     def put(self, name: str, value: bytes) -> None:
         internal_kv._internal_kv_put(name.encode(), value, namespace=_NAMESPACE)
@@ -74,7 +74,7 @@ def start_serve() -> None:
 
 def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeout: float = 600.0) -> None:
     """Deploy a model, or change its scale. An older version of it is removed once the new one runs: its replicas finish
-    their generations. Raises `DeployError`, after which the older version goes on."""
+    their generations. Raises `DeployError`; the older version then continues."""
     start_serve()
     name = application_name(spec, version("forefront"))
     before = find(name)

@@ -11,7 +11,7 @@ _LARGEST: Final = 64 * 2**20
 # Before a connection is authenticated.
 _LARGEST_AT_FIRST: Final = 1024
 _HEADER: Final = 4
-# Bytes that wait to be sent. A peer that has so many unread is not reading.
+# The bound of unsent bytes. A peer with more unread bytes is considered not to read.
 _MAX_UNSENT: Final = 64 * 2**20
 
 

@@ -12,8 +12,9 @@ from forefront.observability.tracing import Tracer
 
 
 class ServedGeneration:
-    """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
-    is `prompt_work` + `output_work`. The server knows of `accepted` and `rejected` tokens of its prediction."""
+    """One generation of a server. `generation` is None until its constraint is built. Its remaining work is
+    `prompt_work` + `output_work`. `accepted` and `rejected`: tokens of its prediction already reported to the
+    server."""
 
     __slots__ = (
         "accepted", "cached_known", "generation", "id", "output_work", "paused", "prompt_work", "rejected", "task",

@@ -13,7 +13,7 @@ from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 
 @dataclass(slots=True)
 class ReplicaContext:
-    """What the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
+    """State that the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
     requests, `cached_tokens` those found in the cache. `status` returns the heartbeat."""
 
     secret: bytes

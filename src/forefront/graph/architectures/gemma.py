@@ -39,7 +39,7 @@ class Gemma2(Gemma):
 
 
 class Gemma3(Gemma):
-    """Five layers with a window for each without; norms before and after each part."""
+    """Five layers with a window for each layer without one; norms before and after each part."""
 
     window_period = 6
     further_settings = frozenset({"rope.freq_base_swa"})
@@ -57,7 +57,7 @@ class Gemma3(Gemma):
     layer = Decoder.post_normed_layer
 
     def rotation_of(self, n: int) -> Rotation:
-        """Layers with a window turn faster."""
+        """Layers with a window have faster rotary positions."""
         return self.near_rotation if self.has_window(n) else self.rotation
 
 

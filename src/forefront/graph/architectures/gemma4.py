@@ -161,7 +161,7 @@ class Gemma4(Gemma):
         sizes = [count * kind.width for count in heads]
         rows = [kind.rows(heads[0]), kind.rows(heads[1]), np.arange(sizes[2])]
         count = 3 if fused or self.weights.has(f"{name}v.weight") else 2
-        if self.sources[n] != n:  # files have matrices for keys and values even so
+        if self.sources[n] != n:  # files still contain matrices for keys and values
             count = 1
             self.weights.leave(*(f"{name}{part}.weight" for part in ("k", "v", "k_norm")))
         if fused:

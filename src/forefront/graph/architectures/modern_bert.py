@@ -18,7 +18,8 @@ _ACTIVATIONS: Final = {"gelu": exact_gelu, "geglu": exact_gelu, "silu": silu, "s
 
 
 class ModernBert(Decoder):
-    """An encoder with rotary positions, norms in front, a gate, and two layers with a window for each without."""
+    """An encoder with rotary positions, pre-norms, a gated feed-forward network, and two layers with a window for each
+    layer without one."""
 
     layer_norms = True
     further_settings = frozenset({"rope.freq_base_swa", "hidden_activation"})
@@ -48,7 +49,7 @@ class ModernBert(Decoder):
         return pooling_of(self.settings) or Pooling.MEAN
 
     def rotation_of(self, n: int) -> Rotation:
-        """Layers with a window turn faster."""
+        """Layers with a window have faster rotary positions."""
         return self.near_rotation if self.has_window(n) else self.rotation
 
     def windowed_layers(self) -> list[bool]:

@@ -8,6 +8,6 @@ class SeedOss(Decoder):
     """The norm before the feed-forward network has another name."""
 
     def layer(self, n: int, x: Node) -> Node:
-        """As usual."""
+        """See `Decoder.layer`."""
         x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.post_attention_norm")))

@@ -10,7 +10,7 @@ from forefront.graph.hugging_face.rope import RopeSettings, read_rope
 
 _EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
 _ACTIVATIONS: Final = ("hidden_activation", "hidden_act", "activation_function")
-# Settings that other values than these make another computation of.
+# The supported values of settings that change the computation.
 _PLAIN: Final[dict[str, tuple[Any, ...]]] = {
     "attn_logit_softcapping": (None,),
     "clip_qkv": (None,),
@@ -57,7 +57,7 @@ def first_position(config: HfConfig) -> int:
 
 
 def _check(config: HfConfig) -> None:
-    """Raises `ModelFileError` for what the family's description does not compute."""
+    """Raises `ModelFileError` for settings that the family does not support."""
     activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
     if activation is not None and str(activation) not in config.family.activations:
         raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")

@@ -19,7 +19,7 @@ from forefront.graph.hugging_face.sentence_transformers import SentenceModules, 
 from forefront.graph.model_file import Tensor, release_pages
 
 CONFIG: Final = "config.json"
-# Where early programs for GPTQ, and NVIDIA's Model Optimizer, wrote their settings.
+# The settings files of early GPTQ programs and of NVIDIA's Model Optimizer.
 _QUANTIZE_CONFIG: Final = "quantize_config.json"
 _MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
 _F32: Final = FORMATS[0]
@@ -74,7 +74,7 @@ class HuggingFaceModel:
 
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
-    # As MLX and the first compressed-tensors name it in turn.
+    # The names of MLX, and of the first version of compressed-tensors.
     names = ("quantization_config", "quantization", "compression_config")
     found = next((config.get(name) for name in names if config.get(name) is not None), None)
     if found is None and (directory / _QUANTIZE_CONFIG).is_file():
@@ -153,8 +153,7 @@ def _gguf_name(config: HfConfig, name: str) -> str:
 
 
 def _text_model(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model that sees images too, named as those of one that does not. Raises
-    `ModelFileError`."""
+    """The tensors of the text part of a vision model, named as in a text model. Raises `ModelFileError`."""
     names = {name: re.sub(r"^(model\.)?language_model\.(model\.)?", "model.", name) for name in stored}
     if len(set(names.values())) != len(names):
         raise ModelFileError("it has tensors of two language models")

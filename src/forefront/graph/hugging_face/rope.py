@@ -1,6 +1,6 @@
 """Rotary positions as a Hugging Face configuration describes them.
 
-Kinds: transformers, `modeling_rope_utils.py`. "dynamic" slows positions beyond the model's context alone, which no
+Kinds: transformers, `modeling_rope_utils.py`. "dynamic" changes only positions beyond the model's context, which no
 sequence reaches here.
 """
 

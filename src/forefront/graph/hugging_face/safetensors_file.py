@@ -26,7 +26,7 @@ _DIMENSIONS: Final = 8
 _PARTS: Final = 1000
 _BY_NAME: Final = {kind.name: kind for kind in FORMATS.values()} | {"U8": BlockFormat("U8", 1, 1)}
 _TYPES: Final = {name: _BY_NAME[name] for name in ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8")} | {
-    # Known by their sizes alone.
+    # Formats of which only the size is known.
     "BOOL": BlockFormat("BOOL", 1, 1),
     "F8_E4M3": BlockFormat("F8_E4M3", 1, 1),
     "F8_E5M2": BlockFormat("F8_E5M2", 1, 1),

@@ -1,9 +1,9 @@
 """One continuation of a prompt that llama.cpp samples and this process checks.
 
-llama.cpp samples freely. Each token is checked against the constraint here. In place of the first one that the
-constraint refuses, llama.cpp draws a token from the allowed ones alone, and goes on after it. This is rejection
-sampling: without `top_p`, `top_k` and `min_p` the result has the distribution of constrained sampling. With them,
-llama.cpp takes its most likely tokens before the constraint, and from the allowed ones only after a refusal.
+llama.cpp samples freely. Each token is checked against the constraint here. In place of the first refused token,
+llama.cpp draws one of the allowed tokens, and continues after it. This is rejection sampling: without `top_p`, `top_k`
+and `min_p` the result has the distribution of constrained sampling. With them, llama.cpp takes its most likely tokens
+before the constraint, and from the allowed ones only after a refusal.
 """
 
 import random
@@ -21,11 +21,11 @@ from forefront.engine.scheduling.sequence import is_allowed
 from forefront.managed_engines.llama_cpp.completions import CompletionEvent, TokenProbability, sampling_fields
 from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
 
-# A bias that leaves only the biased tokens. Larger ones would round the differences between their logits.
+# A bias that excludes all other tokens. A larger bias would round the differences between the logits.
 _ONLY: Final = 1000
 # Tokens that are sampled one by one after the last of several refused ones.
 _MOST_STEPS: Final = 16
-# Of a token whose log-probability llama.cpp does not report.
+# The log-probability of tokens for which llama.cpp reports none.
 _UNKNOWN: Final = -9999.0
 
 
@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
 
 
 class Outcome(Enum):
-    """What follows after candidates were taken: the stream goes on, another request must follow, or nothing."""
+    """The next action after candidates were accepted: continue the stream, send another request, or end."""
 
     CONTINUES = auto()
     DIVERGED = auto()

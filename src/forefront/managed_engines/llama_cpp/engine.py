@@ -122,7 +122,7 @@ class LlamaCppEngine:
         return self._process.memory_bytes()
 
     async def _generate(self, generation: Generation, request: GenerateRequest) -> None:
-        """All continuations of a request. The first that fails ends the others."""
+        """All continuations of a request. The first failure ends the others."""
         members = [Continuation(request, generation, index, self._pieces) for index in range(request.n)]
         try:
             async with asyncio.TaskGroup() as group:
@@ -138,7 +138,7 @@ class LlamaCppEngine:
             generation.fail(StepFailedError("the model failed"))
 
     async def _continue(self, member: Continuation) -> None:
-        """One continuation, in as many stays in a slot as it takes."""
+        """One continuation, in one or several slot uses."""
         await self._in_thread(member, member.start)
         outcome = Outcome.CONTINUES
         while outcome is not Outcome.FINISHED:

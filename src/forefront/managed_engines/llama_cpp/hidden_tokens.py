@@ -1,13 +1,13 @@
 """Tokens that llama.cpp's stream leaves out: those that end within a character.
 
-The next event has the text of all of them, and their number is known. Their ids follow from both, up to tokens that
-divide the same bytes in another way, which are the same text.
+The next event has the text of all of them, and their number is known. Their ids follow from both, except that other
+tokens may encode the same bytes, and so the same text.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-# More tokens than a character has bytes, for a letter that is part of a longer token.
+# More tokens than a character has bytes, because a letter may be part of a longer token.
 _MOST: Final = 8
 
 

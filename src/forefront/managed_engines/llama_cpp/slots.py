@@ -23,8 +23,8 @@ class Slot:
 
 @dataclass(eq=False, slots=True)
 class SlotUse:
-    """One stay of a continuation in a slot. It must leave soon after `yielding` is set. An `alone` turn runs without
-    others. `tokens` are its prompt and output so far."""
+    """The use of a slot by a continuation. It must end soon after `yielding` is set. With `alone` no other slot is
+    used. `tokens` are its prompt and output so far."""
 
     tenant: Tenant
     tokens: Sequence[int]
@@ -55,12 +55,12 @@ class SlotPool:
 
     @property
     def waiting(self) -> int:
-        """Turns that wait for a slot."""
+        """Uses that wait for a slot."""
         return self._queue.waiting + len(self._alone)
 
     @property
     def tokens_held(self) -> int:
-        """Tokens of the running turns."""
+        """Tokens of the running uses."""
         return sum(len(turn.tokens) for turn in self._running)
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ class SlotPool:
             self._leave(turn)
 
     def cached(self, tenant: Tenant, prompt: Sequence[int]) -> int:
-        """The most tokens of a prompt that one of the tenant's slots has."""
+        """The length of the longest prefix of a prompt in one of the tenant's slots."""
         return max(
             (common_prefix(slot.tokens, prompt) for slot in self._slots if slot.tenant == tenant.name), default=0
         )
@@ -92,7 +92,7 @@ class SlotPool:
             slot.tenant, slot.tokens = None, ()
 
     def close(self) -> None:
-        """Grant no more slots. Waiting turns end by their tasks' cancellation."""
+        """Grant no more slots. Waiting uses end by the cancellation of their tasks."""
         self._closed = True
 
     def _start_next(self) -> None:
@@ -124,7 +124,7 @@ class SlotPool:
         return same, -slot.used
 
     def _let_one_yield(self) -> None:
-        """Let the youngest turn of the tenant with the most slots yield to a tenant that waits with none."""
+        """Let the youngest use of the tenant with the most slots yield to a waiting tenant without slots."""
         holders: dict[str, int] = {}
         for turn in self._running:
             if turn.yielding:

@@ -29,7 +29,7 @@ class ReplicaEvents(Protocol):
         """A message apart from the handshake."""
 
     def lost(self, connection: "ReplicaConnection", reason: str) -> None:
-        """A connection that was ready is gone."""
+        """A ready connection was lost."""
 
 
 class ReplicaConnection:
@@ -56,7 +56,7 @@ class ReplicaConnection:
             self._protocol.send(message)
 
     def reset(self, reason: str) -> None:
-        """Close the present connection, and connect again."""
+        """Close the current connection, and connect again."""
         if self._protocol is not None:
             self._protocol.abort(reason)
 

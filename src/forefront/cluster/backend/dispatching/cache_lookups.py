@@ -1,4 +1,4 @@
-"""Questions to replicas: how many tokens of a prompt are in the KV cache."""
+"""Lookups on replicas: the number of a prompt's tokens in the KV cache."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from forefront.fairness.tenant import Tenant
 
 
 class CacheLookups:
-    """The open questions of one model. One without an answer for `timeout` seconds counts as 0 tokens."""
+    """The pending lookups of one model. One without an answer for `timeout` seconds counts as 0 tokens."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout

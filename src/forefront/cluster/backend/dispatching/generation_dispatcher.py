@@ -27,7 +27,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
         super().__init__(model, limits, discovery, tls)
         self.lookups = CacheLookups(limits.stall_seconds)
         self.tokens_sampled, self.last_token = 0, 0.0
-        # Those whose release is awaited, by the name of the replica and their number.
+        # Cancelled generations whose release is awaited, by the name of the replica and their number.
         self._cancelled: defaultdict[str, dict[int, Generation]] = defaultdict(dict)
 
     def cancel(self, request: RemoteGeneration) -> None:
@@ -45,7 +45,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
             self.pool[request.placement.replica.name].send(Pause(request.number))
 
     def resume(self, request: RemoteGeneration) -> None:
-        """Let a generation go on."""
+        """Continue a paused generation."""
         request.paused = False
         if request.placement is not None:
             self.pool[request.placement.replica.name].send(Resume(request.number))
