@@ -39,7 +39,7 @@ def test_wrong_drafts_cost_at_most_a_token_and_one_in_a_hundred(
     assert loss <= 1 + 0.01 * tokens
 
 
-@pytest.mark.parametrize(("sequences", "least"), [(1, MAX_DRAFT), (4, 8), (16, 4)])
+@pytest.mark.parametrize(("sequences", "minimum"), [(1, MAX_DRAFT), (4, 8), (16, 4)])
 def test_accepted_drafts_grow(sequences: int, minimum: int) -> None:
     loss, last = outcome(1.0, sequences, 400, 0.6, 0)
     assert last >= minimum
