@@ -67,7 +67,7 @@ def resolve_timeout(given: TimeoutLike) -> Timeout:
     if given is None:
         return Timeout(read=None)
     _check_seconds(given)
-    # A caller who wants a response within a second does not want to wait five for a connection.
+    # A read timeout of a second implies that connecting should not take five.
     return Timeout(read=given, connect=min(_CONNECT, given))
 
 

@@ -1,4 +1,4 @@
-"""The kind of server that an upstream is, found by requests to it."""
+"""Detection of an upstream's kind of server by requests to it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +21,7 @@ _OWNERS: Final = {
     "library": "ollama",
     "ovms": "ovms",
 }
-# Paths that one kind of server alone answers with an object that has this member.
+# Paths that only one kind of server answers with an object with this member.
 _PROBES: Final = (("/api/version", "version", "ollama"), ("/props", "default_generation_settings", "llama.cpp"),
                   ("/get_server_info", "model_path", "sglang"), ("/version", "version", "vllm"))  # fmt: skip
 _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
@@ -29,7 +29,7 @@ _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
 
 @dataclass(frozen=True, slots=True)
 class DetectedServer:
-    """A server's dialect, and the context of its model in tokens, None where it does not say."""
+    """A server's dialect, and the context of its model in tokens; None if unknown."""
 
     dialect: Dialect
     context_length: int | None
@@ -76,7 +76,7 @@ async def _name(client: UpstreamClient, replica: UpstreamReplica, entry: dict[st
 
 
 def server_root(replica: UpstreamReplica) -> str:
-    """The base URL without the version of the API: where a server has its other paths."""
+    """The base URL without the version of the API: the root of the server's other paths."""
     return replica.base_url.removesuffix("/v1")
 
 

@@ -33,12 +33,12 @@ from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
 
-# Tokens of a context that neither the settings nor the server state.
+# The assumed context in tokens if neither the settings nor the server state it.
 _UNKNOWN_CONTEXT: Final = 131_072
-# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without a request.
+# Maximum bytes per token: prompts with more bytes than fit are refused without a request.
 _LONGEST_TOKEN: Final = 64
-# Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
-# time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
+# Unstreamed answers with one choice up to this number of tokens are requested unstreamed, which takes half of the time.
+# Longer ones are requested as streams, so that silence is noticed and the tokens of a broken answer are known. So is a
 # continued message, since llama.cpp repeats its beginning in a whole answer.
 _MAX_WHOLE: Final = 256
 # Bytes of an answer that are held so that it can be tried again.
@@ -135,14 +135,14 @@ class UpstreamBackend:
             return await endpoints.detokenize(tokens)
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
-        """See `Backend.ignored`. Only reasoning in the history, which some APIs have no place for."""
+        """See `Backend.ignored`. Only reasoning in the history, which some APIs cannot express."""
         if self._detected is None or self._detected.dialect.reasoning or not isinstance(request, ChatRequest):
             return ()
         found = any(message.reasoning_text for message in request.messages)
         return ("messages[].reasoning_content",) if found else ()
 
     def start(self) -> None:
-        """See `Backend.start`. The server is looked at once; without success, again for the next request."""
+        """See `Backend.start`. The server is probed once; after a failure, again at the next request."""
         self._first_look = asyncio.get_running_loop().create_task(self._look())
         self._replicas.start()
 
@@ -158,7 +158,7 @@ class UpstreamBackend:
         raise failures[-1]
 
     def stats(self) -> EngineStats:
-        """See `Backend.stats`. Only what this server sees of the upstream: running requests and tokens."""
+        """See `Backend.stats`. Only the running requests and tokens of this server."""
         return EngineStats(self._running, 0, 0, 0, self._tokens, 0, 0, 0, self._last_token)
 
     async def close(self) -> None:
@@ -173,7 +173,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(RequestError):  # it is in the log
+        with suppress(RequestError):  # already logged
             await self._server()
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The API key of an upstream, which settings name and never hold."""
+"""The API key of an upstream, which settings reference but never contain."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The retry policy: which failures, and how long to wait. No I/O."""
+"""The retry policy: the failures that are retried, and the waits. No I/O."""
 
 import random
 import time
@@ -38,7 +38,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     """Seconds to wait after `error` and `retries` earlier retries; None to give up.
 
     Retried: failed connections, 408, 429, 5xx, and responses with `x-should-retry: true`. `chance` is from 0 to 1; it
-    shortens waits that the server did not choose, so that clients do not return in step.
+    shortens waits that the server did not choose, so that clients do not retry in step.
     """
     if not is_retryable(error):
         return None

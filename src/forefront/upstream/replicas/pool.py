@@ -19,8 +19,8 @@ MAX_ATTEMPTS: Final = 3
 class UpstreamPool:
     """Chooses by least outstanding tokens, with affinity of conversations. See `Replicas`.
 
-    A request is tried at most `MAX_ATTEMPTS` times: on replicas that have not failed it, then on others than the last.
-    With `check` the replicas are also checked while they have no requests.
+    A request is tried at most `MAX_ATTEMPTS` times: first on replicas that have not failed it, then on any except the
+    last. With `check` the replicas are also checked while they have no requests.
     """
 
     def __init__(
