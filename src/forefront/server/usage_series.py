@@ -85,7 +85,7 @@ def _name(subject: tuple[str, str, str], by: HistoryGroup) -> str:
 
 
 def _measured(parts: Sequence[Sequence[GroupSums]]) -> UsageSeries:
-    """The series of a group: the sums of each interval added up."""
+    """The series of a group, with the sums of each interval."""
     return UsageSeries(
         requests=_sum(parts, lambda sums: sums.requests),
         errors=_sum(parts, lambda sums: sums.errors),

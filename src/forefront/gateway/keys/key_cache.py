@@ -17,8 +17,8 @@ from forefront.wire.errors import RequestError
 
 # Seconds after which the cache is checked against the store: a revoked key is refused within a second.
 _MAX_AGE = 0.4
-# Seconds after which a lookup begins the next read without waiting for it. Half of `_MAX_AGE`: steady lookups at any
-# pace that a read can precede never wait.
+# Seconds after which a lookup begins the next read without waiting for it. Half of `_MAX_AGE`, so that steady lookups
+# never wait.
 _READ_AHEAD_AGE = 0.2
 # Minimum seconds between the starts of two reads: requests with unknown keys cannot keep the store busy.
 _MIN_INTERVAL = 0.05
@@ -109,6 +109,6 @@ class KeyCache:
 
 
 def _take_error(read: asyncio.Task[None]) -> None:
-    """Take note of the error of a read for which no lookup waits. The next lookup that needs a read reports its own."""
+    """Retrieve the error of a read without waiting lookups. The next lookup that needs a read reports its own error."""
     if not read.cancelled():
         read.exception()

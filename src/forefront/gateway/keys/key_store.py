@@ -63,7 +63,7 @@ class KeyStore:
         return _with_text(key, text)
 
     def revoke(self, key_id: str) -> Key | None:
-        """Revoke the key for good. Does nothing to a revoked key. None if there is no such key."""
+        """Revoke the key permanently. Does nothing to a revoked key. None if there is no such key."""
         with self._database.write() as connection:
             active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
             connection.execute(sa.update(api_keys).where(active).values(revoked_at=int(time.time())))

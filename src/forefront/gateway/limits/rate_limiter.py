@@ -33,7 +33,7 @@ class RateLimiter:
         self.tokens = _with_limit(self.tokens, limits.tokens_per_minute)
 
     def idle(self, now: float) -> bool:
-        """Whether the state can be dropped: nothing runs and nothing counts."""
+        """Whether the state can be dropped: no request runs and no usage counts."""
         return not (
             self.running
             or self.reading
@@ -82,10 +82,10 @@ class LimitUsage(Protocol):
         """The limit."""
 
     def remaining(self, now: float) -> int:
-        """The amount that is left now."""
+        """The remaining amount."""
 
     def reset(self, now: float) -> float:
-        """Seconds until nothing counts any more."""
+        """Seconds until all usage has expired."""
 
 
 class SubjectUsage(Protocol):

@@ -15,10 +15,10 @@ from forefront.gateway.store.tables import conversation_items, conversations
 from forefront.wire.errors import RequestError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
-# Items of a conversation, and bytes of their contents: about what one request may have.
+# Maximum items of a conversation, and bytes of their contents: about the limits of one request.
 MAX_ITEMS: Final = 4096
 MAX_BYTES: Final = 8 * 2**20
-# Bytes that count for each item and each conversation beside the contents: about what their rows take.
+# Bytes that count for each item and each conversation in addition to the contents: about the size of their rows.
 OVERHEAD: Final = 256
 # Conversations of one transaction of `delete_expired` and `delete_before`. Servers wait for it.
 BATCH: Final = 10
@@ -189,7 +189,7 @@ class ConversationStore:
         unknown item."""
         table = conversation_items
         query = sa.select(table).where(table.c.conversation_id == conversation_id)
-        # A page that ends before an item is read backwards.
+        # A page before an item is read backwards.
         backwards = wanted.before is not None and wanted.after is None
         descending = (wanted.order == "desc") is not backwards
         with self._database.read() as connection:
@@ -246,7 +246,7 @@ class ConversationStore:
     def _change(
         self, connection: sa.Connection, project: str, conversation_id: str, items: int, size: int, **values: object
     ) -> None:
-        """Count items and bytes, and put off the expiry."""
+        """Update the numbers of items and bytes, and extend the expiry."""
         table, now = conversations, int(self._now())
         values |= {"items": table.c["items"] + items, "size": table.c.size + size, "changed_at": now}
         values["expires_at"] = now + int(self._limits.seconds)

@@ -1,7 +1,7 @@
 """An upper bound of the memory that a JSON text takes once it is parsed, known before it is parsed.
 
 8 MiB of `[[[[]]]],` become 290 MiB of Python objects, 8 MiB of prose become 8. The difference is in the values outside
-of strings, so these are counted. NumPy counts without the interpreter lock, in a tenth of the time of `bytes.count`.
+strings, so these are counted. NumPy counts without the interpreter lock, in a tenth of the time of `bytes.count`.
 """
 
 from typing import Final
