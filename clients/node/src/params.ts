@@ -128,7 +128,7 @@ export interface ChatCompletionCreateParamsBase extends Sampling {
   /** Another name for `max_tokens`. */
   max_completion_tokens?: number | null;
   logprobs?: boolean | null;
-  /** The likeliest tokens to report at each position, up to 20; needs `logprobs`. */
+  /** The most likely tokens to report at each position, up to 20; needs `logprobs`. */
   top_logprobs?: number | null;
   tools?: readonly Tool[] | null;
   tool_choice?: ToolChoice | null;
@@ -163,7 +163,7 @@ export interface CompletionCreateParamsBase extends Sampling {
   max_tokens?: number | null;
   /** Whether the text begins with the prompt. */
   echo?: boolean | null;
-  /** The likeliest tokens to report at each position, up to 20. */
+  /** The most likely tokens to report at each position, up to 20. */
   logprobs?: number | null;
 }
 

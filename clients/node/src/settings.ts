@@ -172,7 +172,7 @@ function checkKey(key: string): string {
   }
   // Checked here because the error of `fetch` would quote the key.
   if (!/^[!-~]+$/.test(key)) {
-    throw new ForefrontError("The API key has white space or characters beyond ASCII; it is not shown here.");
+    throw new ForefrontError("The API key has whitespace or characters beyond ASCII; it is not shown here.");
   }
   return key;
 }

@@ -49,7 +49,7 @@ def _prepare_standard_streams() -> None:
 
     Without this, a file that the program opens would become its standard output.
     """
-    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the lowest free number
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:  # `open` takes the lowest free descriptor
         pass
     os.close(opened)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, for the whole run

@@ -13,7 +13,7 @@ from forefront.cli import fail_missing_package
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """A command that is not imported yet: a function, or a `typer.Typer` with commands of its own."""
+    """A command that is not imported yet: a function, or a `typer.Typer` with subcommands."""
 
     place: str  # MODULE:NAME
     summary: str  # the first paragraph of the command's help

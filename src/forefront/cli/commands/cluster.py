@@ -143,7 +143,7 @@ def down(
         home = find_home()
         wanted = address or _load(config).ray.address
         local = find_local(home)
-        # A local cluster without its head has nodes to end, too.
+        # A local cluster without its head may still have nodes to end.
         if not models and wanted in (None, "auto", "" if local is None else local.address) and stop_local(home):
             console.print("The local cluster has ended.")
             return
@@ -186,7 +186,7 @@ def _start_local(console: Console, home: Path, nodes: int) -> None:
     if find_local(home) is not None:
         console.print("The local cluster runs already.")
         return
-    # More than there are, so that a new version has room beside the old one.
+    # More than the machine has, so that a new version has room beside the old one.
     cpus = max(2.0 * (os.cpu_count() or 1) / nodes, 2.0)
     for step in start_local(home, [cpus] * nodes):
         console.print(step, markup=False)

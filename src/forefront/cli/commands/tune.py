@@ -75,7 +75,7 @@ def tune(
 
 
 class _Session:
-    """Loads and measures one model again and again. `visits`: how often, for the time of each."""
+    """Loads and measures one model repeatedly. `visits`: how often, for the time of each."""
 
     def __init__(self, source: ModelSource, home: Path, progress: StartupProgress, seconds: float) -> None:
         self._source, self._cache, self._progress, self._seconds = source, ModelCache(home), progress, seconds

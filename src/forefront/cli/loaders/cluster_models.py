@@ -98,7 +98,7 @@ def replica_spec(
     if ray_settings.kv_cache_gib is not None:
         options = replace(options, kv_cache_bytes=int(ray_settings.kv_cache_gib * 2**30))
     if not options.threads:
-        # As many as the replica reserves on its node.
+        # The number of CPUs that the replica reserves on its node.
         options = replace(options, threads=max(1, int(ray_settings.cpus)))
     if options.draft:
         options = replace(options, draft=_node_text(find_source(options.draft)))

@@ -1,4 +1,4 @@
-"""From the settings of models to the models of the catalogue: the place where each kind of model gets its loader.
+"""From the settings of models to the models of the catalogue: selects the loader of each kind of model.
 
 Loaders of kinds that few servers have are imported where they are used, which shortens a start.
 """
@@ -105,7 +105,7 @@ class _FilePuller:
         if source.remote is None:
             return source
         if not self._described and (known := find_known(source.remote)) is not None:
-            self._described = True  # two loaders ask for the files of one load
+            self._described = True  # two loaders request the files of one load
             facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
             log.info("%s is %s", source.name, ", ".join(filter(None, facts)))
         from forefront.catalog.pull.pull import Puller
@@ -127,7 +127,7 @@ def make_catalog(
     limit = memory_limit(settings)
     catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
     check_pinned_memory(models, limit)
-    # Models that are always kept first: the others get the rest.
+    # Models that are always kept come first; the others get the remaining memory.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
         is_first = model is models[0]
         if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Settings that a running server takes on, beside the tables of models and prices.
+# Settings that a running server can change, besides the tables of models and prices.
 _APPLIED: Final = frozenset(
     {"queue.running", "queue.waiting", "log.level", "loading.memory_gib", "loading.minimum_seconds"}
 )
@@ -103,7 +103,7 @@ class Reloader:
         try:
             await self()
         except RequestError:
-            pass  # it is in the log
+            pass  # already logged
         except Exception:
             log.exception("the settings are not reloaded")
 
@@ -142,7 +142,7 @@ class Reloader:
         )
 
     def _take_over(self, new: Config) -> None:
-        """The settings that are in force: those that need a restart stay as they are."""
+        """The settings in effect: those that need a restart keep their values."""
         settings = self._settings
         settings.models, settings.prices = new.models, new.prices
         settings.queue, settings.loading = new.queue, new.loading

@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _problems(config: Config) -> Iterator[tuple[str, str]]:
-    """Settings that are invalid although their types are right, each with the rest of the sentence."""
+    """Invalid settings with valid types, each with the rest of its message."""
     for setting, problem in (
         ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
         ("tracing.endpoint", _find_endpoint_error(config.tracing.endpoint)),

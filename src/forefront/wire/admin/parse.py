@@ -144,7 +144,7 @@ def _check_text(text: str, param: str) -> None:
             )
             raise RequestError("invalid_value", message, param=param)
     if text != text.strip() or _DOUBLED.search(text):
-        message = f"`{param}` must not begin or end with white space, nor hold two white spaces in a row."
+        message = f"`{param}` must not begin or end with whitespace, nor contain consecutive whitespace."
         raise RequestError("invalid_value", message, param=param)
 
 

@@ -1,7 +1,5 @@
-"""Fields of other engines' APIs, rewritten as ours where the meaning is the same.
-
-vLLM, SGLang, llama.cpp, Ollama and TGI name the form of an answer, its length and its sampling in other words. What
-cannot be rewritten is in `unknown_fields`: refused by name, or let through as advice.
+"""Fields of other engines' APIs (vLLM, SGLang, llama.cpp, Ollama, TGI), rewritten as fields of this API where the
+meaning is the same. `unknown_fields` handles all others: refused by name, or ignored as hints.
 """
 
 from typing import Final
@@ -58,7 +56,7 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     if chat:
         rewrite_reasoning(fields)
         _rewrite_continuation(fields)
-    # The best `n` of `n` choices are all of them.
+    # `best_of` equal to `n` has no effect.
     if same_json(fields.get("best_of"), fields.get("n", 1)):
         del fields["best_of"]
     if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:

@@ -47,7 +47,7 @@ class NearNames:
 
 
 def _fold(name: str) -> str:
-    """A name in the style of no language: `maxTokens` and `max-tokens` are `maxtokens`."""
+    """A name without case and separators: `maxTokens` and `max-tokens` are `maxtokens`."""
     return name.replace("_", "").replace("-", "").lower()
 
 
