@@ -130,7 +130,7 @@ export function checkHeaderValue(argument: string, value: unknown): string {
   return value;
 }
 
-/** What `read` returns. Throws `InvalidArgumentError` when an argument's own code fails, such as a getter. */
+/** The result of `read`. Throws `InvalidArgumentError` when an argument's own code fails, such as a getter. */
 export function readArguments<T>(read: () => T): T {
   try {
     return read();
