@@ -12,6 +12,7 @@ from forefront.graph.block_formats import Floats
 from forefront.graph.capped_attention import CappedHeads, capped_attention
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
+from forefront.graph.settings import Settings
 
 # The logit of a token outside the window. Padding has -inf.
 _OUTSIDE: Final = -1e30
@@ -31,6 +32,17 @@ class Heads:
     sinks: Floats | None = None
     cap: float = 0.0
     cache: int | None = None
+
+
+def cache_channels(settings: Settings) -> int:
+    """Channels of keys and values in the KV cache, per token, over all layers. Raises `ModelFileError`."""
+    layers = settings.layers
+    heads = settings.per_layer("attention.head_count", layers)
+    key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])
+    width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])
+    keys = settings.integer("attention.key_length", width, at_least=1)
+    values = settings.integer("attention.value_length", keys, at_least=1)
+    return sum(key_heads) * (keys + values)
 
 
 class AttentionInputs(Protocol):

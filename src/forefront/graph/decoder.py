@@ -9,7 +9,7 @@ import numpy as np
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import Embed, PagedGraph, parameter
-from forefront.graph.attention import AttentionInputs, Heads
+from forefront.graph.attention import AttentionInputs, Heads, cache_channels
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 from forefront.graph.operations import (
@@ -61,6 +61,8 @@ class Decoder:
     window_period: ClassVar[int] = 0
     # The soft cap of logits in files that do not state one.
     usual_final_cap: ClassVar[float] = 0.0
+    # The soft cap of attention in files that do not state one; a graph with a cap reads the KV cache itself.
+    usual_attention_cap: ClassVar[float] = 0.0
     # Settings that change results, beyond those that every family computes.
     further_settings: ClassVar[frozenset[str]] = frozenset()
 
@@ -96,6 +98,11 @@ class Decoder:
         self._shared_inputs = SharedInputs()
 
     # The whole model.
+
+    @staticmethod
+    def cache_channels(settings: Settings) -> int:
+        """Channels of keys and values in the KV cache, per token, over all layers. Raises `ModelFileError`."""
+        return cache_channels(settings)
 
     def build(self) -> PagedGraph:
         """Raises `ModelFileError`."""

@@ -18,6 +18,7 @@ from forefront.catalog.pull.file_lock import is_locked
 from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel
 from forefront.catalog.sources.reference import is_safe_path, parse_reference
 from forefront.catalog.sources.source import ModelSource, reference_text
+from forefront.graph.hugging_face.config import CONFIG_FILES
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG: Final = 80
@@ -106,7 +107,7 @@ class PulledModel(msgspec.Struct, kw_only=True):
     def _is_weight(self, path: str) -> bool:
         if self.main:
             return path.endswith(".gguf") and path != self.projector
-        return path in ("config.json", "quantize_config.json", "hf_quant_config.json") or path.endswith(".safetensors")
+        return path in CONFIG_FILES or path.endswith(".safetensors")
 
 
 class ModelLock:

@@ -26,6 +26,7 @@ class Gemma2(Gemma):
     window_period = 2
     further_settings = frozenset({"attn_logit_softcapping"})
     usual_final_cap = 30.0
+    usual_attention_cap = 50.0
     layer = Decoder.post_normed_layer
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
@@ -33,7 +34,7 @@ class Gemma2(Gemma):
         if self.layers == 46 and not settings.has("attention.scale"):  # 27B, as that of Gemma 3
             self.scale = (self.width / self.heads[0]) ** -0.5
         # The first files of this architecture state neither cap nor window.
-        self.attention_cap = settings.number("attn_logit_softcapping", 50.0, at_least=0)
+        self.attention_cap = settings.number("attn_logit_softcapping", self.usual_attention_cap, at_least=0)
         self.window = settings.integer("attention.sliding_window", 4096)
         self.windowed = self.windowed_layers() if self.window else self.windowed
 

@@ -61,6 +61,16 @@ class Gemma4(Gemma):
         self._keys_and_values: list[tuple[Node, Node]] = []
         self._token_inputs: list[Node] = []
 
+    @staticmethod
+    def cache_channels(settings: Settings) -> int:
+        """See `Decoder.cache_channels`: of the layers with their own keys and values, in two widths."""
+        layers, width = settings.layers, settings.integer("attention.key_length", at_least=1)
+        near = settings.integer("attention.key_length_swa", width)
+        own = max(0, layers - settings.integer("attention.shared_kv_layers", 0))
+        windowed = settings.windowed(layers, Gemma4.window_period)[:own]
+        key_heads = settings.per_layer("attention.head_count_kv", layers, max(settings.per_layer(_HEADS, layers)))[:own]
+        return 2 * sum(n * (near if has else width) for n, has in zip(key_heads, windowed, strict=True))
+
     def _near_heads(self) -> _LayerHeads:
         """Of layers with a window."""
         settings = self.settings
@@ -183,13 +193,3 @@ def _in_order(x: Node, kind: _LayerHeads) -> Node:
     if (kind.order == np.arange(kind.width)).all():
         return x
     return ops.gather(x, ops.constant(np.argsort(kind.order).astype(np.int32)), ops.constant(np.int64(3)))
-
-
-def cache_channels(settings: Settings) -> int:
-    """Channels of keys and values in the KV cache, per token."""
-    layers, width = settings.layers, settings.integer("attention.key_length", at_least=1)
-    near = settings.integer("attention.key_length_swa", width)
-    own = max(0, layers - settings.integer("attention.shared_kv_layers", 0))
-    windowed = settings.windowed(layers, Gemma4.window_period)[:own]
-    key_heads = settings.per_layer("attention.head_count_kv", layers, max(settings.per_layer(_HEADS, layers)))[:own]
-    return 2 * sum(n * (near if has else width) for n, has in zip(key_heads, windowed, strict=True))

@@ -7,6 +7,11 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.families import FAMILIES, find_hf_family
 from forefront.graph.hugging_face.family import HfFamily
 
+CONFIG: Final = "config.json"
+# The settings of a quantisation in a separate file: of early GPTQ programs, and of NVIDIA's Model Optimizer.
+QUANTIZE_CONFIG: Final = "quantize_config.json"
+MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
+CONFIG_FILES: Final = (CONFIG, QUANTIZE_CONFIG, MODEL_OPTIMIZER_CONFIG)
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
 _MOST_LAYERS: Final = 1024
 _LARGEST: Final = 1 << 31

@@ -5,6 +5,7 @@ from typing import Final
 
 from forefront.catalog.pull.hub.gguf_variant import GgufVariant, find_projector, gguf_variants
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
+from forefront.graph.hugging_face.config import CONFIG_FILES
 
 # Names of quantisations, best first. 16 and 32 bits come last: they are slower and hardly better than 8 bits.
 _PREFERRED: Final = (
@@ -18,14 +19,7 @@ _FACTOR: Final = 1.5
 _RESERVE: Final = 2 * 2**30
 _SETTINGS: Final = frozenset(
     {
-        *(
-            "config.json",
-            "generation_config.json",
-            "quantize_config.json",
-            "hf_quant_config.json",
-            "chat_template.jinja",
-            "chat_template.json",
-        ),
+        *(*CONFIG_FILES, "generation_config.json", "chat_template.jinja", "chat_template.json"),
         *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json"),
         *("vocab.json", "merges.txt"),
         *("special_tokens_map.json", "added_tokens.json", "preprocessor_config.json", "processor_config.json"),
