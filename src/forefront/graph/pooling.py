@@ -10,7 +10,7 @@ from forefront.graph.settings import Settings
 # The numbers of GGUF's `pooling_type`. 4 is for models that score pairs of texts: encoders by their first token.
 # Modules of Sentence Transformers: 0 is the transformer, 1 the pooling.
 _FIRST_DENSE: Final = 2
-_MOST_DENSE: Final = 8
+_MAX_DENSE: Final = 8
 # The classes of a model that answers whether a document is relevant.
 _ANSWERS: Final = ["yes", "no"]
 _NONE: Final = 0
@@ -56,7 +56,7 @@ def ranking_head(settings: Settings, weights: Weights, width: int) -> RankingHea
 def dense_layers(settings: Settings, weights: Weights, width: int) -> tuple[DenseLayer, ...]:
     """The layers that pooled vectors pass through: `dense_2`, `dense_3` and so on."""
     layers: list[DenseLayer] = []
-    for number in range(_FIRST_DENSE, _FIRST_DENSE + _MOST_DENSE):
+    for number in range(_FIRST_DENSE, _FIRST_DENSE + _MAX_DENSE):
         name = f"dense_{number}"
         if not weights.has(f"{name}.weight"):
             break

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 # The assumed context in tokens if neither the settings nor the server state it.
 _UNKNOWN_CONTEXT: Final = 131_072
 # Maximum bytes per token: prompts with more bytes than fit are refused without a request.
-_LONGEST_TOKEN: Final = 64
+_MAX_TOKEN: Final = 64
 # Unstreamed answers with one choice up to this number of tokens are requested unstreamed, which takes half of the time.
 # Longer ones are requested as streams, so that silence is noticed and the tokens of a broken answer are known. So is a
 # continued message, since llama.cpp repeats its beginning in a whole answer.
@@ -223,7 +223,7 @@ class UpstreamBackend:
         """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
         maximum = self.context_length * prompts
-        if size > maximum * _LONGEST_TOKEN:
+        if size > maximum * _MAX_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
             raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         bound = size if self._count is None else prompt_bound(request, self._count)

@@ -13,7 +13,7 @@ from forefront.chat.subprocess_worker import start_child
 
 TIME_LIMIT: Final = 2.0
 _START_LIMIT = 30.0
-_LONGEST = 64 * 2**20
+_MAX_ANSWER = 64 * 2**20
 
 
 class TemplateError(Exception):
@@ -91,7 +91,7 @@ class _Child:
             if not self._connection.poll(seconds):
                 self._end()
                 raise _EndedError(f"it takes longer than {seconds:.0f} seconds to render")
-            answer = msgspec.json.decode(self._connection.recv_bytes(_LONGEST), type=dict[str, str])
+            answer = msgspec.json.decode(self._connection.recv_bytes(_MAX_ANSWER), type=dict[str, str])
         except (EOFError, OSError):
             self._end()
             raise _EndedError("it takes too much memory") from None

@@ -11,7 +11,7 @@ MAX_WAIT: Final = 60.0
 """The longest wait that a server may request, in seconds. For a longer one the error is raised."""
 
 _FIRST_WAIT: Final = 0.5
-_LONGEST_BACKOFF: Final = 8.0
+_MAX_BACKOFF: Final = 8.0
 
 
 class RetryState:
@@ -44,7 +44,7 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
         return None
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_WAIT else None
-    backoff: float = min(_FIRST_WAIT * 2 ** min(retries, 10), _LONGEST_BACKOFF)
+    backoff: float = min(_FIRST_WAIT * 2 ** min(retries, 10), _MAX_BACKOFF)
     return backoff * (1 - chance / 4)
 
 

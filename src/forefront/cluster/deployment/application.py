@@ -15,7 +15,7 @@ PREFIX: Final = "forefront"
 DEPLOYMENT: Final = "replica"
 _HEALTH_SECONDS: Final = 5.0
 # The maximum time of draining. A draining replica keeps answers that no other replica can continue.
-_LONGEST_DRAIN_SECONDS: Final = 6 * 3600.0
+_MAX_DRAIN_SECONDS: Final = 6 * 3600.0
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +78,7 @@ def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
         max_ongoing_requests=1000,
         health_check_period_s=_HEALTH_SECONDS,
         health_check_timeout_s=2 * _HEALTH_SECONDS,
-        graceful_shutdown_timeout_s=_LONGEST_DRAIN_SECONDS,
+        graceful_shutdown_timeout_s=_MAX_DRAIN_SECONDS,
         graceful_shutdown_wait_loop_s=0.2,
         _internal=True,
     )

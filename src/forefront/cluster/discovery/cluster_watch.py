@@ -25,7 +25,7 @@ from forefront.cluster.protocol.replica_identity import ReplicaAddress
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 10.0
+_MAX_PAUSE: Final = 10.0
 # Seconds between two wake-ups for a model, so that the pipe to a child that does not read never fills up.
 _WAKE_SECONDS: Final = 0.5
 
@@ -115,7 +115,7 @@ class ClusterWatch:
             if self._stopping.is_set():
                 return
             log.warning("the connection to Ray has ended, and is made again; the known replicas stay in use")
-            pause = _FIRST_PAUSE if time.monotonic() - began > 60 else min(2 * pause, _LONGEST_PAUSE)
+            pause = _FIRST_PAUSE if time.monotonic() - began > 60 else min(2 * pause, _MAX_PAUSE)
             self._stopping.wait(pause)
 
     def _follow(self) -> None:

@@ -7,7 +7,7 @@ number of rows takes 0.14 MiB.
 
 # The multiple to pad to, by the largest number of tokens for which it holds.
 _GRAINS = ((32, 1), (64, 4), (128, 8), (256, 16))
-_LARGEST_GRAIN = 32
+_MAX_GRAIN = 32
 
 
 def padded_size(count: int) -> int:
@@ -16,5 +16,5 @@ def padded_size(count: int) -> int:
 
     Padding is an eighth of `count` at most, 3 % on average.
     """
-    grain = next((grain for end, grain in _GRAINS if count <= end), _LARGEST_GRAIN)
+    grain = next((grain for end, grain in _GRAINS if count <= end), _MAX_GRAIN)
     return -(-count // grain) * grain

@@ -11,7 +11,7 @@ from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.step_cost import draft_reads
 
 # The measured cost of a token may be none.
-_LEAST_PRICE: Final = 0.001
+_MIN_PRICE: Final = 0.001
 
 
 class DraftRequest(NamedTuple):
@@ -65,7 +65,7 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPri
             requests.append(DraftRequest(sequence, limit))
     if not requests:
         return 0.0
-    price = max(min(following - cost for cost, following in pairwise(prices.tokens)), _LEAST_PRICE)
+    price = max(min(following - cost for cost, following in pairwise(prices.tokens)), _MIN_PRICE)
     drafts = [
         _shortened(request, draft) for request, draft in zip(requests, drafter.propose(requests, price), strict=True)
     ]
@@ -76,7 +76,7 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPri
         if length and (room := running.grow_for_draft(decodes[place].sequence, length)):
             decodes[place] = decodes[place]._replace(draft=tuple(draft.tokens[:room]))
             count, total = count + room, total + draft_reads(room) * context
-    return max((total + prices.tokens[count]) / count, _LEAST_PRICE) if count else 0.0
+    return max((total + prices.tokens[count]) / count, _MIN_PRICE) if count else 0.0
 
 
 def worthwhile_lengths(

@@ -18,7 +18,7 @@ _CONTENDED_SECONDS: Final = 2.0
 _CONTENDED_CONSTANTS: Final = 2.0
 # The minimum chunk in a step without decodes: per token nine tenths as fast as the whole prompt at once. A larger chunk
 # may take this many targets, because a request that arrives meanwhile waits for its end.
-_LEAST_ALONE: Final = 256
+_MIN_ALONE: Final = 256
 _ALONE: Final = 2.0
 # Tokens of a block in the CPU plugin's int8 products. A partly filled block takes the time of a whole one. With two
 # threads, a step of 65 tokens takes 1.65 times as long as one of 64.
@@ -74,8 +74,8 @@ class StepBudget:
     def tokens_alone(self, context: float = 0.0) -> int:
         """The chunk of prompts in a step without decodes, each token attending to `context` tokens."""
         if not self.cost.measured:
-            return min(_LEAST_ALONE, self._maximum)
-        seconds, minimum = _ALONE * self._goal(), _LEAST_ALONE
+            return min(_MIN_ALONE, self._maximum)
+        seconds, minimum = _ALONE * self._goal(), _MIN_ALONE
         if self.contended:
             seconds, minimum = min(seconds, self._contended_seconds()), _BLOCK
         return min(_rounded(max(self._fitting(seconds, context), minimum), 0), self._maximum)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from forefront.engine.model.attention_runs import MOST_APART
+from forefront.engine.model.attention_runs import MAX_SHORT_RUN
 from forefront.engine.scheduling.least_squares import Array, positive_coefficients
 
 
@@ -46,7 +46,7 @@ _RIDGES: Final = np.eye(len(_UNITS)) * _RIDGE
 def draft_reads(tokens: int) -> int:
     """The number of times that the attention of a draft of `tokens` tokens reads the context, in addition to the
     decode. The tokens of a longer draft read it together."""
-    return min(tokens, MOST_APART - 1)
+    return min(tokens, MAX_SHORT_RUN - 1)
 
 
 class StepCost:

@@ -9,7 +9,7 @@ from forefront.engine.scheduling.drafter import Draft
 # The tokens that rejected drafts of a sequence may cost before any is accepted, and the further ones per output token.
 _FIRST_BALANCE: Final = 1.0
 _ALLOWANCE: Final = 0.01
-_LARGEST_BALANCE: Final = 8.0
+_MAX_BALANCE: Final = 8.0
 # Decay of the weight of verified drafts per draft.
 _DECAY: Final = 0.85
 # The weight of the expectation before any draft, in tokens.
@@ -57,7 +57,7 @@ class DraftLength:
 
     def add_output(self, num_tokens: int) -> None:
         """Record output tokens."""
-        self._balance = min(self._balance + _ALLOWANCE * num_tokens, _LARGEST_BALANCE)
+        self._balance = min(self._balance + _ALLOWANCE * num_tokens, _MAX_BALANCE)
 
     def spend(self, tokens: float) -> None:
         """Record other work for the sequence's drafts, in output tokens that take the same time."""
@@ -65,7 +65,7 @@ class DraftLength:
 
     def verified(self, length: int, accepted: int, price: float) -> None:
         """Record the outcome of the draft chosen last, each token of which cost `price`."""
-        self._balance = min(self._balance + accepted - price * length, _LARGEST_BALANCE)
+        self._balance = min(self._balance + accepted - price * length, _MAX_BALANCE)
         if self._fresh:
             self._start.record(min(accepted, 1), not accepted)
         if accepted or not self._fresh:

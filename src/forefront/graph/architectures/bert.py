@@ -11,7 +11,7 @@ from forefront.graph.packing.weights import EmbeddingTable
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation
 
-_MOST_SEGMENTS: Final = 16
+_MAX_SEGMENTS: Final = 16
 
 
 def exact_gelu(x: Node) -> Node:
@@ -38,8 +38,8 @@ class Bert(Decoder):
                 )
         if weights.has("token_types.weight"):
             segments = weights.matrix_tensor("token_types.weight", self.width).floats()
-            if len(segments) > _MOST_SEGMENTS:
-                raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MOST_SEGMENTS} are the most")
+            if len(segments) > _MAX_SEGMENTS:
+                raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MAX_SEGMENTS} are the most")
         table = weights.matrix_tensor("token_embd.weight", self.width)
         return InputEmbedding(EmbeddingTable(table), positions, segments)
 

@@ -13,7 +13,7 @@ QUANTIZE_CONFIG: Final = "quantize_config.json"
 MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
 CONFIG_FILES: Final = (CONFIG, QUANTIZE_CONFIG, MODEL_OPTIMIZER_CONFIG)
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
-_MOST_LAYERS: Final = 1024
+_MAX_LAYERS: Final = 1024
 _LARGEST: Final = 1 << 31
 
 
@@ -43,7 +43,7 @@ class HfConfig:
         given = {key: value for key, value in {**own, **aliases}.items() if value is not None}
         self._values = {**self.family.defaults, **nulls, **given}
         self.layers = self.integer(*_LAYERS, at_least=1)
-        if self.layers > _MOST_LAYERS:
+        if self.layers > _MAX_LAYERS:
             raise ModelFileError(f"its config.json declares {self.layers} layers, more than are supported")
 
     def get(self, key: str) -> Any:

@@ -24,7 +24,7 @@ from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
 # A bias that excludes all other tokens. A larger bias would round the differences between the logits.
 _ONLY: Final = 1000
 # Tokens that are sampled one by one after the last of several refused ones.
-_MOST_STEPS: Final = 16
+_MAX_STEPS: Final = 16
 # The log-probability of tokens for which llama.cpp reports none.
 _UNKNOWN: Final = -9999.0
 
@@ -64,7 +64,7 @@ class Continuation:
         self.steps_due = 0
         self.overflowed = self.cache_known = False
         self._pieces = pieces
-        self._last_refusal = -_MOST_STEPS
+        self._last_refusal = -_MAX_STEPS
         self._refusals = 0
 
     def failed(self) -> bool:
@@ -135,7 +135,7 @@ class Continuation:
     def _refused(self) -> None:
         """After a refused token one step is due, and more if others were refused shortly before."""
         place = self.sequence.num_output_tokens
-        self._refusals = min(self._refusals + 1, _MOST_STEPS) if place - self._last_refusal <= _MOST_STEPS else 1
+        self._refusals = min(self._refusals + 1, _MAX_STEPS) if place - self._last_refusal <= _MAX_STEPS else 1
         self._last_refusal = place
         self.steps_due = self._refusals
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 # More tokens than a character has bytes, because a letter may be part of a longer token.
-_MOST: Final = 8
+_MAXIMUM: Final = 8
 
 
 class PieceIndex:
@@ -25,7 +25,7 @@ class PieceIndex:
     def split(self, text: bytes, following: Sequence[int], count: int) -> list[int] | None:
         """`count` tokens that, together with those `following`, are `text`; None where there are none."""
         end = b"".join(self._pieces[token] for token in following if token < len(self._pieces))
-        if count > _MOST or not text.endswith(end):
+        if count > _MAXIMUM or not text.endswith(end):
             return None
         return self._split(text[: len(text) - len(end)], count)
 

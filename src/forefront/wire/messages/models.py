@@ -8,7 +8,7 @@ from forefront.wire.errors import RequestError
 from forefront.wire.models import Model
 from forefront.wire.record import Record, TaggedRecord
 
-_MOST = 1000
+_MAXIMUM = 1000
 _DEFAULT = 20
 
 
@@ -65,8 +65,8 @@ def model_page(
 def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MOST):
-        raise RequestError("invalid_value", f"`limit` must be an integer from 1 to {_MOST}.", param="limit")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MAXIMUM):
+        raise RequestError("invalid_value", f"`limit` must be an integer from 1 to {_MAXIMUM}.", param="limit")
     return int(text)
 
 
