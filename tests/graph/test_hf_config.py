@@ -127,7 +127,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"rope_scaling": {"type": "yarn", "factor": 4, "truncate": False}}, "without truncation"),
     ({"rope_scaling": {"type": "longrope", "long_factor": [1], "short_factor": [1]}}, "long_factor has 1 numbers"),
     ({"rope_scaling": [1]}, "unusable value .* for rope_scaling"),
-    ({"partial_rotary_factor": 0.01}, "turn 0 of the 16 channels"),
+    ({"partial_rotary_factor": 0.01}, "rotate 0 of the 16 channels"),
     (
         {"sliding_window": 8, "use_sliding_window": True, "layer_types": ["chunked"]},
         "unusable value .* for layer_types",

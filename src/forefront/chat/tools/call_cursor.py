@@ -84,7 +84,7 @@ class CallCursor:
             text = "".join(self._held) + text
         self._argument(text)
 
-    def white(self, char: str) -> TextReading[str]:
+    def skip_whitespace(self, char: str) -> TextReading[str]:
         """Passes over whitespace from `char` on."""
         while char and char in " \t\r\n":
             char = yield from self.accept(char)
@@ -98,11 +98,11 @@ class CallCursor:
 
     def expect(self, wanted: str, char: str) -> TextReading[str]:
         """Accepts `char` if it is `wanted`, and whitespace around it."""
-        char = yield from self.white(char)
+        char = yield from self.skip_whitespace(char)
         if char != wanted:
             raise NotACallError(char)
         char = yield from self.accept(char)
-        return (yield from self.white(char))
+        return (yield from self.skip_whitespace(char))
 
     def one_of(self, texts: tuple[str, ...], char: str) -> TextReading[tuple[str, str]]:
         """Reads one of `texts`, none of which begins another; returns it and the character after it."""

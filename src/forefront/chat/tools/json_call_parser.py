@@ -33,7 +33,7 @@ class JsonCallParser(CallCursor):
             key, char = yield from self._string(char)
             char = yield from self.expect(":", char)
             char = yield from self._member(key, char)
-            char = yield from self.white(char)
+            char = yield from self.skip_whitespace(char)
             if char == ",":
                 char = yield from self.expect(",", char)
             elif char != "}":
@@ -51,7 +51,7 @@ class JsonCallParser(CallCursor):
         self.name(name, char)
         char = yield from self.expect(":", char)
         char = yield from self.arguments(char)
-        char = yield from self.white(char)
+        char = yield from self.skip_whitespace(char)
         if char != "}":
             raise NotACallError(char)
         return (yield None)

@@ -64,7 +64,7 @@ class PagedModel:
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         # Keys in u8 are rounded for several tokens of a block together, and a graph that reads the cache copies the
         # context for each sequence.
-        self._apart = not is_gpu(device) and options.kv_precision != "u8" and not graph.reads_cache
+        self._splits_runs = not is_gpu(device) and options.kv_precision != "u8" and not graph.reads_cache
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -80,7 +80,7 @@ class PagedModel:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
         tokens whose logits are computed, each with the temperature to divide by for `Logits.log_sum`. The pass is
         padded with idle tokens and rows: see `padding.py`."""
-        self._inputs.fill_sequences(split_short_runs(sequences) if self._apart else sequences, self._embed)
+        self._inputs.fill_sequences(split_short_runs(sequences) if self._splits_runs else sequences, self._embed)
         self._inputs.fill_rows(rows, temperatures)
         self._request.infer()
         full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))

@@ -56,7 +56,7 @@ class Bert(Decoder):
 
     def layer(self, n: int, x: Node) -> Node:
         """Attention and a feed-forward network, each added to its input and normed."""
-        x = self.norm(self.add(self.wanted(n, x), self.attention(n, x)), f"blk.{n}.attn_output_norm")
+        x = self.norm(self.add(self.output_rows(n, x), self.attention(n, x)), f"blk.{n}.attn_output_norm")
         return self.norm(self.add(x, self.feed_forward(n, x)), f"blk.{n}.layer_output_norm")
 
     def rotation_of(self, _n: int) -> Rotation | None:

@@ -52,7 +52,7 @@ class Gemma3(Gemma):
         ):  # 27B, whose queries are scaled by the width that each head would have of the embedding
             self.scale = (self.width / self.heads[0]) ** -0.5
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
 
     layer = Decoder.post_normed_layer

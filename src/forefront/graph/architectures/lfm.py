@@ -67,7 +67,7 @@ class Lfm2(Decoder):
         name = f"blk.{n}.shortconv"
         b, c, x = split(self.linear(x, f"{name}.in_proj", 3 * self.width), [self.width] * 3)
         mixed = ops.multiply(c, self._convolved(ops.multiply(b, x), f"{name}.conv.weight"))
-        return self.linear(self.wanted(n, mixed), f"{name}.out_proj", self.width)
+        return self.linear(self.output_rows(n, mixed), f"{name}.out_proj", self.width)
 
     def _convolved(self, x: Node, name: str) -> Node:
         """Each channel's weighted sum over a token and those before it. The last weight is the token's own."""

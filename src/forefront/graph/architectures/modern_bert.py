@@ -27,7 +27,7 @@ class ModernBert(Decoder):
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
         activation = settings.text("hidden_activation", "gelu")
         if activation not in _ACTIVATIONS:
@@ -41,7 +41,7 @@ class ModernBert(Decoder):
 
     def layer(self, n: int, x: Node) -> Node:
         """Attention and a feed-forward network, each after a norm and added to its input."""
-        x = self.add(self.wanted(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
+        x = self.add(self.output_rows(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 
     def pooling(self) -> Pooling:

@@ -18,7 +18,7 @@ class Olmo2(Decoder):
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base_swa", settings.number("rope.freq_base", 10000.0), at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
 
     def rotation_of(self, n: int) -> Rotation:

@@ -9,5 +9,5 @@ class SeedOss(Decoder):
 
     def layer(self, n: int, x: Node) -> Node:
         """See `Decoder.layer`."""
-        x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
+        x = self.add(self.output_rows(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.post_attention_norm")))

@@ -36,9 +36,9 @@ class HfFamily:
 
     `architecture`: in GGUF. `modules`: of a layer, and `model_modules` outside, less ".weight" and ".bias", where they
     differ from Llama's. `layers`: what their names begin with. `activations`: that the architecture has. `interleaved`:
-    pairs of channels that turn are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have
-    one without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, all but the last of a "period", or all
-    but the "first" of it. `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
+    rotated pairs of channels are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have one
+    without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, all but the last of a "period", or all but
+    the "first" of it. `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
     `aliases`: the configuration's keys by the usual ones. `plain`: supported values of settings whose supported values
     differ from the usual ones. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors
     may begin with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of

@@ -66,8 +66,8 @@ def _check(config: HfConfig) -> None:
         if key not in computed and config.get(key) not in plain:
             raise ModelFileError(f"its config.json has {key} {str(config.get(key))[:40]!r}, which is not supported")
     if config.family.architecture == "smollm3":
-        turned = [int((n + 1) % 4 != 0) for n in range(config.layers)]
-        if config.get("no_rope_layers") not in (None, turned):
+        rotated = [int((n + 1) % 4 != 0) for n in range(config.layers)]
+        if config.get("no_rope_layers") not in (None, rotated):
             raise ModelFileError("its no_rope_layers are others than every fourth, which is not supported")
 
 

@@ -144,34 +144,34 @@ class LlamaCppEngine:
         while outcome is not Outcome.FINISHED:
             await self._until_read(member.generation)
             sequence = member.sequence
-            async with self._slots.turn(member.request.tenant, sequence.tokens, alone=member.overflowed) as turn:
+            async with self._slots.use(member.request.tenant, sequence.tokens, alone=member.overflowed) as use:
                 try:
-                    outcome = await self._in_slot(member, turn)
+                    outcome = await self._in_slot(member, use)
                 except ContextOverflowError:
                     if member.overflowed:
                         raise StepFailedError("llama.cpp has no room for one sequence") from None
                     member.overflowed = True
 
-    async def _in_slot(self, member: Continuation, turn: SlotUse) -> Outcome:
+    async def _in_slot(self, member: Continuation, use: SlotUse) -> Outcome:
         """Generate until the end, or until the slot must be left."""
-        slot = await turn.granted
+        slot = await use.granted
         endpoint = await self._ready()
-        cache = slot.tenant == turn.tenant.name
-        while not turn.yielding and member.generation not in self._paused:
+        cache = slot.tenant == use.tenant.name
+        while not use.yielding and member.generation not in self._paused:
             if member.steps_due:
                 outcome = await self._step(member, endpoint, slot.number, cache=cache)
             else:
-                outcome = await self._stream(member, endpoint, turn, cache=cache)
+                outcome = await self._stream(member, endpoint, use, cache=cache)
             if outcome is Outcome.FINISHED:
                 return outcome
             cache = True
         return Outcome.CONTINUES
 
-    async def _stream(self, member: Continuation, endpoint: Endpoint, turn: SlotUse, *, cache: bool) -> Outcome:
+    async def _stream(self, member: Continuation, endpoint: Endpoint, use: SlotUse, *, cache: bool) -> Outcome:
         """Take tokens as llama.cpp samples them, up to the first that the constraint refuses."""
-        assert turn.slot is not None
+        assert use.slot is not None
         seen, begin = 0, len(member.sequence.tokens)
-        body = member.stream_body(turn.slot.number, cache=cache)
+        body = member.stream_body(use.slot.number, cache=cache)
         async with aclosing(self._completions.stream(endpoint, body)) as stream:
             async for events in stream:
                 candidates: list[Candidate] = []
@@ -195,7 +195,7 @@ class LlamaCppEngine:
                 if hidden:  # whole answers have the tokens that streams leave out
                     member.steps_due = hidden
                     return Outcome.DIVERGED
-                if turn.yielding or member.generation in self._paused:
+                if use.yielding or member.generation in self._paused:
                     return Outcome.CONTINUES
         if len(member.sequence.tokens) == begin:
             raise StepFailedError("llama.cpp's stream ended without a token")

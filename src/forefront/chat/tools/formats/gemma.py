@@ -38,7 +38,7 @@ class GemmaFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         name, char = yield from reader.head("{", char)
         if not name.startswith("call:"):
             raise NotACallError(char)

@@ -33,7 +33,7 @@ class JsonListFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. A single object does without the array."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if (marker or self.bare) and char == "[":
             char = yield from reader.expect("[", char)
         return (yield from reader.entry(char) if self.by_name else reader.object(char))

@@ -23,7 +23,7 @@ class MistralFormat(JsonListFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if not marker or char in ("[", "{"):
             return (yield from JsonListFormat.read(self, reader, marker, char))
         head, char = yield from reader.head("{", char)
@@ -69,7 +69,7 @@ class SectionFormat(ToolFormat):
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. The separator after the name must be there."""
         call = self.openings[-1]
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if marker != call:
             _, char = yield from reader.one_of((call,), char)
         head, char = yield from reader.head("{", char)

@@ -31,7 +31,7 @@ class PythonicFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if char == "[" and (marker or self.bare):
             char = yield from reader.expect("[", char)
         name, char = yield from reader.head("(", char)
@@ -113,7 +113,7 @@ class FencedPythonicFormat(PythonicFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         name, char = yield from reader.head("(", char)
         printed = name.strip() == "print"
         if printed:

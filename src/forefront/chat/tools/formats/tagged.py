@@ -45,7 +45,7 @@ class TaggedFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if self.call and marker != self.call:
             _, char = yield from reader.one_of((self.call,), char)
         name, char = yield from reader.head(self.named[0] + ("<" if self.named == "\n" else ""), char)
@@ -55,7 +55,7 @@ class TaggedFormat(ToolFormat):
         parts = properties(reader.schema)
         first = True
         while True:
-            char = yield from reader.white(char)
+            char = yield from reader.skip_whitespace(char)
             found, char = yield from reader.one_of((self.key, self.end), char)
             if found == self.end:
                 reader.take("{}" if first else "}")
@@ -63,7 +63,7 @@ class TaggedFormat(ToolFormat):
             key, char = yield from reader.head(self.keyed[0], char)
             keyed, char = yield from reader.one_of((self.keyed, self.keyed_json or self.keyed), char)
             if self.value:
-                char = yield from reader.white(char)
+                char = yield from reader.skip_whitespace(char)
                 _, char = yield from reader.one_of((self.value,), char)
             reader.take(("{" if first else ", ") + compact(key.strip()) + ": ")
             first = False
