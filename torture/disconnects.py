@@ -53,7 +53,7 @@ async def _cut(harness: Harness, kind: str, store: str, server: RunningServer, c
         "disconnects", kind, f"{count} streams cut at random bytes", found, good=slowest <= 1 and more <= 0 and same
     )
     sampled: int = (await watch.get("/admin/status"))["models"]["tiny"]["tokens_sampled"]
-    await asyncio.sleep(0.2)  # rows of streams that were cut are written behind their clients' backs
+    await asyncio.sleep(0.2)  # rows of streams that were cut are written after their clients have left
     audit = await asyncio.to_thread(audit_ledger, store)
     found = f"{sampled} by the engine, {audit.tokens} in the ledger, {len(audit.rows)} rows"
     harness.report("disconnects", kind, "tokens decoded", found, good=sampled == audit.tokens and audit.days_agree)

@@ -94,7 +94,7 @@ async def _slow(harness: Harness, kind: str) -> None:
 async def _served(
     harness: Harness, kind: str, read_seconds: float
 ) -> AsyncIterator[tuple[list[FaultyUpstream], Instant, str, str]]:
-    """Two upstreams, a server in front of them, its store and a key."""
+    """Two upstreams, a server before them, its store and a key."""
     store, log = harness.new_store(kind), harness.new_folder() / "log"
     key = await asyncio.to_thread(_make_key, store)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The end of a turn is found by its name, or from what the template writes behind an answer."""
+"""The end of a turn is found by its name, or from what the template writes after an answer."""
 
 import pytest
 

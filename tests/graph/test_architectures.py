@@ -60,7 +60,7 @@ def cut(model: PagedModel) -> Array:
 
 
 def agrees(found: Array, wanted: npt.NDArray[np.float64]) -> bool:
-    """Whether the likeliest tokens are the same, but for ties closer than the rounding of llama.cpp's GELU."""
+    """Whether the most likely tokens are the same, but for ties closer than the rounding of llama.cpp's GELU."""
     best = wanted.argmax(-1)[:, None]
     ties = found.max(-1) - np.take_along_axis(found, best, -1)[:, 0]
     others = int((found.argmax(-1) != best[:, 0]).sum())

@@ -61,7 +61,7 @@ def perplexity(logprobs: npt.NDArray[np.float64]) -> float:
 
 
 def agreement(found: Array, wanted: Array) -> float:
-    """How often the likeliest token is the same."""
+    """How often the most likely token is the same."""
     return float((found.argmax(-1) == wanted.argmax(-1)).mean())
 
 

@@ -65,7 +65,7 @@ def test_formats_and_tokenizers(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.gguf")
     data = bytearray(path.read_bytes())
     name = b"token_embd.weight"
-    place = data.index(name) + len(name) + 4 + 16  # behind the dimensions
+    place = data.index(name) + len(name) + 4 + 16  # after the dimensions
     for number, shown in ((18, "IQ3_XXS"), (40, "NVFP4"), (77, "77")):
         data[place : place + 4] = number.to_bytes(4, "little")
         path.write_bytes(data)

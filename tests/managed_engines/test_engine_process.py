@@ -1,4 +1,4 @@
-"""Engine processes are started, watched, restarted and ended, and leave no process behind."""
+"""Engine processes are started, watched, restarted and ended, and leave no process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The requests of one client do not affect those of others, and leave no resources behind."""
+"""The requests of one client do not affect those of others, and release all resources."""
 
 import asyncio
 import json

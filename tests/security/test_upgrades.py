@@ -135,7 +135,7 @@ async def test_heads_that_overlap_pieces_leave_nothing_behind() -> None:
 
 
 def check_chat(response: RawResponse) -> None:
-    """A completion, and `/health` behind it."""
+    """A completion, and `/health` after it."""
     assert (response.status, response.count, response.closed) == (200, 2, True), response
     assert b'"object":"chat.completion"' in response.content
     assert response.content.endswith(b'{"status":"ok"}')

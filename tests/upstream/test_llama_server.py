@@ -59,7 +59,7 @@ def llama_server() -> Iterator[str]:
 
 @pytest.fixture
 async def backend(llama_server: str) -> AsyncIterator[UpstreamBackend]:
-    """A backend in front of it, whose settings leave everything to be found."""
+    """A backend before it, whose settings leave everything to be found."""
     async with open_backend(f"{llama_server}/v1", key=KEY, dialect=None, context_length=None) as opened:
         yield opened
 

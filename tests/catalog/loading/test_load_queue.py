@@ -166,7 +166,7 @@ async def test_a_running_model_is_not_unloaded_until_it_has_ended(monkeypatch: p
         await until(lambda: models.states()["a"] == "loaded")
         other = asyncio.create_task(models.request("b"))
         await until(lambda: models.catalog.get("a").draining)
-        # Later requests of the model wait behind the other, which would never get its turn otherwise.
+        # Later requests of the model wait after the other, which would never get its turn otherwise.
         later = asyncio.create_task(models.request("a"))
         await asyncio.sleep(0.05)
         assert models.loaders["b"].loads == 0

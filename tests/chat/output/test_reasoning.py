@@ -93,7 +93,7 @@ APRIEL = "Here are my reasoning steps:\nHm.\n[BEGIN FINAL RESPONSE]\nYes [x].\n[
 
 @given(CUTS, st.booleans())
 def test_the_reasoning_markers_of_apriel(places: list[int], opened: bool) -> None:
-    """The first version has a marker behind the answer, the second opens the reasoning in the prompt."""
+    """The first version has a marker after the answer, the second opens the reasoning in the prompt."""
     text = APRIEL.removeprefix("Here are my reasoning steps:") if opened else APRIEL
     first = find_reasoning_format("... [BEGIN FINAL RESPONSE] ... [END FINAL RESPONSE].", {})
     second = find_reasoning_format("'Here are my reasoning steps:\\n' ... [BEGIN FINAL RESPONSE]", {})

@@ -68,7 +68,7 @@ def runs(draw: st.DrawFn, form: ToolFormat, *, first: bool) -> tuple[str, list[t
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[ToolFormat, str, str, list[tuple[str, str]]]:
-    """A format, an answer in it, its content without white space, its calls."""
+    """A format, an answer in it, its content without whitespace, its calls."""
     form = draw(st.sampled_from(FORMATS))
     text, plain, expected = "", "", list[tuple[str, str]]()
     for place in range(draw(st.integers(1, 4))):

@@ -162,7 +162,7 @@ def many_rows() -> dict[str, npt.NDArray[np.float32]]:
     ids=str,
 )
 def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: SamplingParams) -> None:
-    # A bias, if only of nothing, so that the whole row is used whatever its likeliest tokens could decide.
+    # A bias, if only of nothing, so that the whole row is used whatever its most likely tokens could decide.
     fields = {field: getattr(sampling, field) for field in sampling.__slots__} | {"logit_bias": {0: 0.0}}
     row = many_rows()[name]
     logits = make_logits(row[None], sampling.temperature)

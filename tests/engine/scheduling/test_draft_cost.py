@@ -103,7 +103,7 @@ def test_a_draft_crosses_a_jump_in_cost_only_if_that_pays() -> None:
     unlikely, likely = Draft([1] * 8, 0.5, 0.5), Draft([1] * 8, 0.9, 0.9)
     assert worthwhile_lengths([unlikely], [0.0], costs) == [0]
     assert worthwhile_lengths([likely], [0.0], costs) == [8]
-    # Several together pay for it, and the likeliest tokens go first.
+    # Several together pay for it, and the most likely tokens go first.
     assert worthwhile_lengths([unlikely] * 4, [0.0] * 4, costs) == [2] * 4
     assert worthwhile_lengths([unlikely, likely], [0.0] * 2, costs) == [1, 7]
     assert worthwhile_lengths([Draft((), 0.0, 0.0)], [0.0], costs) == [0]

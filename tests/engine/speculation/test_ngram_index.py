@@ -11,7 +11,7 @@ parts = st.lists(st.one_of(few_tokens, st.lists(st.integers(0, 200_000), max_siz
 
 
 def occurrences(text: list[int], context: list[int]) -> list[int]:
-    """The positions behind the last n-gram of `context`, but for the end of the text."""
+    """The positions after the last n-gram of `context`, but for the end of the text."""
     gram = context[-NGRAM:]
     return [place for place in range(NGRAM, len(text)) if text[place - NGRAM : place] == gram]
 

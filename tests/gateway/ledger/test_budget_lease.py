@@ -1,4 +1,4 @@
-"""Shares of budgets that a server hands out from memory: never more than the budget, and nothing stays behind."""
+"""Shares of budgets that a server hands out from memory: never more than the budget, and nothing remains."""
 
 import asyncio
 

@@ -151,7 +151,7 @@ def test_pieces_of_any_size_keep_strings_and_values_apart() -> None:
     text = json.dumps({"a": 'x\\"[[[[,,,,' * 20, "b": "\\" * 7, "c": "{" * 100}).encode()
     whole = size(text)
     for piece in range(1, len(text)):
-        assert whole - 2000 <= size(text, piece) <= whole  # of 30,000, were all of it outside of strings
+        assert whole - 2000 <= size(text, piece) <= whole  # of 30,000, were all of it outside strings
     assert whole < len(text) + 1000
 
 
