@@ -209,7 +209,7 @@ class WholeOutput(SimpleDrafter):
         return self.output[place : place + max_tokens]
 
 
-class Hesitant(Cycle):
+class UnstableConstraint(Cycle):
     """Replaces the token at one place, but only at the first attempt, as a search with a time limit may."""
 
     def __init__(self, length: int) -> None:
@@ -223,7 +223,7 @@ class Hesitant(Cycle):
         return super().accept(token, left)
 
 
-@pytest.mark.parametrize("create", [Cycle, Hesitant])
+@pytest.mark.parametrize("create", [Cycle, UnstableConstraint])
 @pytest.mark.parametrize("draft_tokens", [5, MAX_ROLLBACK, 100])
 async def test_a_constraint_that_accepts_part_of_a_draft(
     model: PagedModel, create: type[Cycle], draft_tokens: int
@@ -242,4 +242,4 @@ async def test_a_constraint_that_accepts_part_of_a_draft(
     constraint = create(150)
     assert await run(constraint, WholeOutput(expected)) == expected
     assert len(expected) == 150 + 1
-    assert not isinstance(constraint, Hesitant) or constraint.attempts == 2
+    assert not isinstance(constraint, UnstableConstraint) or constraint.attempts == 2

@@ -23,7 +23,7 @@ def in_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-class Talker:
+class ScriptedSocketServer:
     """Answers every request by `talk`; counts connections, and notices when they are closed by the other side."""
 
     def __init__(self, talk: Callable[[socket.socket], None]) -> None:
@@ -57,8 +57,8 @@ class Talker:
 
 
 @contextmanager
-def talking(talk: Callable[[socket.socket], None]) -> Iterator[Talker]:
-    talker = Talker(talk)
+def talking(talk: Callable[[socket.socket], None]) -> Iterator[ScriptedSocketServer]:
+    talker = ScriptedSocketServer(talk)
     thread = threading.Thread(target=talker.run)
     thread.start()
     try:
