@@ -16,7 +16,7 @@ import uvloop
 from benchmarks.cluster_streams import MODEL, start_replica
 from forefront.cluster.backend.dispatching.dispatcher import RemoteLimits
 from forefront.cluster.backend.remote_engine import RemoteEngine
-from forefront.cluster.protocol.frames import Alive, Status
+from forefront.cluster.protocol.frames import Heartbeat, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress, ReplicaIdentity
 
 _SECONDS: Final = 20.0
@@ -69,7 +69,7 @@ async def _measure(servers: int, replicas: int) -> tuple[float, float]:
 
 async def _run() -> None:
     idle = Status(0, 0, 256, 0, 0, 20_000, 1234.5, 10**9, 10**9, 10**9)
-    sizes = [4 + len(msgspec.msgpack.encode(message)) for message in (Alive(), idle)]
+    sizes = [4 + len(msgspec.msgpack.encode(message)) for message in (Heartbeat(), idle)]
     print(f"bytes of a heartbeat: {sizes[0]} of a server, {sizes[1]} of a replica, and {_HEADERS} of headers each")
     print("| servers | replicas | processor of a server | processor of a replica |\n|---|---|---|---|")
     for replicas in _REPLICAS:

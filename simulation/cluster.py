@@ -135,7 +135,7 @@ class SimulatedCluster:
             answer = workload.text(settings.answer)
             if (conversation.length + answer[1]) // BLOCK_SIZE >= self.settings.blocks:
                 return
-            # A load balancer in front of the servers: any server gets any turn.
+            # A load balancer before the servers: any server gets any turn.
             server = self.servers[workload.chance.randrange(len(self.servers))]
             record = RequestRecord(self.env.now, conversation.length, answer[1])
             self.result.requests.append(record)

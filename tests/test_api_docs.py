@@ -93,7 +93,7 @@ def test_the_commands_for_tokens(server: RunningServer) -> None:
     assert isinstance(run("curl $URL/v1/detokenize" + detokenize, server)["prompt"], str)
 
 
-def test_the_same_request_again_gets_the_same_answer(server: RunningServer) -> None:
+def test_a_repeated_request_gets_the_same_answer(server: RunningServer) -> None:
     [command] = COMMANDS[4:]
     described = output(command, server)
     bodies = re.findall(r"^\{.*?(?=HTTP/1.1|\Z)", described, re.MULTILINE | re.DOTALL)

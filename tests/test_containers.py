@@ -62,7 +62,7 @@ def copy(sources: list[str], target: Path) -> None:
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Path]:
-    """A folder with what the image has at its root: the stages before, run with paths inside of the folder."""
+    """A folder with what the image has at its root: the stages before, run with paths inside the folder."""
     require_node()
     root = Path(tempfile.mkdtemp(prefix="forefront-image-"))
     root.chmod(0o755)  # another user runs the server
@@ -120,7 +120,7 @@ def copied_for_user(stage: Stage) -> list[str]:
 
 
 def variables(stage: Stage, image: Path) -> dict[str, str]:
-    """`ENV` of the stage, with paths inside of the image's folder."""
+    """`ENV` of the stage, with paths inside the image's folder."""
     pairs = dict(re.findall(r"(\w+)=(\S+)", " ".join(stage.texts("ENV"))))
     pairs = {name: re.sub(r"^/(?=opt/|var/)", f"{image}/", value) for name, value in pairs.items()}
     pairs["PATH"] = pairs["PATH"].replace("$PATH", os.environ["PATH"])

@@ -219,10 +219,10 @@ def _report(
     memory = soak.memory[int(len(soak.memory) * _WARM_UP) :]
     third = max(len(memory) // 3, 1)
     thirds = [memory[place * third : (place + 1) * third] or [0.0] for place in range(3)]
-    usual, most = [statistics.median(values) for values in thirds], [max(values) for values in thirds]
+    usual, maximum = [statistics.median(values) for values in thirds], [max(values) for values in thirds]
     found = f"medians of three thirds: {' → '.join(f'{value:.0f}' for value in usual)} MiB, "
-    found += f"maxima: {' → '.join(f'{value:.0f}' for value in most)} MiB, {soak.afterwards:.0f} afterwards"
-    good = usual[2] <= (1 + _SHARE) * usual[0] and most[2] <= most[0] + _ROOM
+    found += f"maxima: {' → '.join(f'{value:.0f}' for value in maximum)} MiB, {soak.afterwards:.0f} afterwards"
+    good = usual[2] <= (1 + _SHARE) * usual[0] and maximum[2] <= maximum[0] + _ROOM
     harness.report(attack.part, kind, "memory of the server and its children", found, good=good or not judged)
 
 

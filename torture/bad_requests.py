@@ -95,7 +95,7 @@ _ADMIN: Final[tuple[dict[str, Any], ...]] = (
 
 
 @dataclass(frozen=True)
-class Wrong:
+class BadRequest:
     """A request that no server should have to see."""
 
     method: str
@@ -104,22 +104,22 @@ class Wrong:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def wrong_request(chance: random.Random) -> Wrong:
+def bad_request(chance: random.Random) -> BadRequest:
     """One of them; a few are right by accident."""
     kind = chance.random()
     if kind < 0.6:
-        return Wrong("POST", "/v1/chat/completions", _changed(chance))
+        return BadRequest("POST", "/v1/chat/completions", _changed(chance))
     if kind < 0.8:
-        return Wrong("POST", "/v1/chat/completions", _mangled(chance))
+        return BadRequest("POST", "/v1/chat/completions", _mangled(chance))
     if kind < 0.88:
-        return Wrong("POST", "/v1/chat/completions", json.dumps(_CHAT).encode(), _headers(chance))
+        return BadRequest("POST", "/v1/chat/completions", json.dumps(_CHAT).encode(), _headers(chance))
     if kind < 0.93:
         method, path = chance.choice(
             (("POST", "/admin/keys"), ("PUT", "/admin/projects/a"), ("PUT", "/admin/projects/%00"))
         )
-        return Wrong(method, path, json.dumps(chance.choice(_ADMIN)).encode())
+        return BadRequest(method, path, json.dumps(chance.choice(_ADMIN)).encode())
     methods = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "BREW")
-    return Wrong(chance.choice(methods), chance.choice(_PATHS), chance.choice((b"", b"{}", b"[]", b"\xff")))
+    return BadRequest(chance.choice(methods), chance.choice(_PATHS), chance.choice((b"", b"{}", b"[]", b"\xff")))
 
 
 def _changed(chance: random.Random) -> bytes:

@@ -30,7 +30,7 @@ async def run(harness: Harness) -> None:
         greedy, modest = await asyncio.to_thread(_make_keys, store)
         settings = Config(server=ServerSettings(body_memory_mib=_MEMORY))
         async with entered(harness.nursery.serve(store, folder / "log", settings=settings)) as server:
-            count = harness.count(400, least=40)
+            count = harness.count(400, minimum=40)
             async with _connections(server, greedy, count, _ANNOUNCED) as silent:
                 await _served(harness, kind, server, modest, f"{count} bodies of 8 MiB announced, none sent")
                 statuses = await _answers(silent)

@@ -21,7 +21,7 @@ _BUDGETS = {
 
 async def run(harness: Harness) -> None:
     """200 requests, for a budget in tokens and one in money, on each store."""
-    await asyncio.gather(*(_on(harness, kind, harness.count(200, least=20)) for kind in harness.stores))
+    await asyncio.gather(*(_on(harness, kind, harness.count(200, minimum=20)) for kind in harness.stores))
 
 
 async def _on(harness: Harness, kind: str, count: int) -> None:

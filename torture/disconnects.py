@@ -29,7 +29,7 @@ async def run(harness: Harness) -> None:
 async def _on(harness: Harness, kind: str) -> None:
     store = harness.new_store(kind)
     async with entered(harness.serve(store, harness.tiny(), "--kv-cache", "0.05")) as server:
-        await _cut(harness, kind, store, server, harness.count(500, least=_AT_ONCE))
+        await _cut(harness, kind, store, server, harness.count(500, minimum=_AT_ONCE))
 
 
 async def _cut(harness: Harness, kind: str, store: str, server: RunningServer, count: int) -> None:
@@ -53,7 +53,7 @@ async def _cut(harness: Harness, kind: str, store: str, server: RunningServer, c
         "disconnects", kind, f"{count} streams cut at random bytes", found, good=slowest <= 1 and more <= 0 and same
     )
     sampled: int = (await watch.get("/admin/status"))["models"]["tiny"]["tokens_sampled"]
-    await asyncio.sleep(0.2)  # rows of streams that were cut are written behind their clients' backs
+    await asyncio.sleep(0.2)  # rows of streams that were cut are written after their clients have left
     audit = await asyncio.to_thread(audit_ledger, store)
     found = f"{sampled} by the engine, {audit.tokens} in the ledger, {len(audit.rows)} rows"
     harness.report("disconnects", kind, "tokens decoded", found, good=sampled == audit.tokens and audit.days_agree)

@@ -27,7 +27,7 @@ async def run(harness: Harness) -> None:
     """Kill the engine of a running server again and again, and the server in the end."""
     path = harness.new_folder() / "mixture.gguf"
     write_mixture(path)
-    store, rounds = harness.new_store("SQLite"), harness.count(5, least=2)
+    store, rounds = harness.new_store("SQLite"), harness.count(5, minimum=2)
     with opened(store) as database:
         key = KeyStore(database).create(NewKey(name="load", project="shop", budget=Budget(tokens=10**9))).key
     ends: Counter[str] = Counter()

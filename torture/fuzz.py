@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.server import RunningServer
-from torture.bad_requests import Wrong, wrong_request
+from torture.bad_requests import BadRequest, bad_request
 from torture.client import CHAT, Client
 from torture.harness import Harness, entered
 
@@ -36,7 +36,7 @@ async def _on(harness: Harness, kind: str, count: int) -> None:
 async def _fuzz(harness: Harness, kind: str, server: RunningServer, count: int) -> None:
     seed = random.randrange(2**32)
     statuses: Counter[int] = Counter()
-    bad: list[Wrong] = []
+    bad: list[BadRequest] = []
     memory = [0.0]
     requests = _requests(seed, harness.numbers(f"fuzz, {kind}", count), count // 2, server.process.pid, memory)
     for sent in (_right(seed, count // _RIGHT), requests):
@@ -51,25 +51,27 @@ async def _fuzz(harness: Harness, kind: str, server: RunningServer, count: int) 
     harness.report("fuzz", kind, f"{count // _RIGHT} right requests, {count} wrong ones", found, good=good)
 
 
-def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[Wrong]:
+def _requests(seed: int, numbers: Iterator[int], half: int, pid: int, memory: list[float]) -> Iterator[BadRequest]:
     chance = random.Random(seed)
     for number in numbers:
         if number == half:
             memory[0] = _memory(pid)
-        yield wrong_request(chance)
+        yield bad_request(chance)
 
 
-def _right(seed: int, count: int) -> Iterator[Wrong]:
+def _right(seed: int, count: int) -> Iterator[BadRequest]:
     """Requests that are answered, of many lengths."""
     chance = random.Random(seed)
     for _ in range(count):
         prompt = " ".join(chance.choice("abcdefgh") for _ in range(chance.randint(1, 60)))
         fields = {"model": "tiny", "messages": [{"role": "user", "content": prompt}]}
         body = json.dumps({**fields, "max_tokens": chance.randint(1, 12), "temperature": chance.choice([0, 1])})
-        yield Wrong("POST", CHAT, body.encode(), {"content-type": "application/json"})
+        yield BadRequest("POST", CHAT, body.encode(), {"content-type": "application/json"})
 
 
-async def _send(server: RunningServer, requests: Iterator[Wrong], statuses: Counter[int], bad: list[Wrong]) -> None:
+async def _send(
+    server: RunningServer, requests: Iterator[BadRequest], statuses: Counter[int], bad: list[BadRequest]
+) -> None:
     client = Client(server.url, server.key)
     for wrong in requests:
         answer = await client.send(wrong.method, wrong.path, wrong.body, **wrong.headers)

@@ -61,9 +61,9 @@ class Harness:
         self.nursery = Nursery()
         self._names = itertools.count()
 
-    def count(self, whole: int, *, least: int = 1) -> int:
+    def count(self, whole: int, *, minimum: int = 1) -> int:
         """The scaled number of `whole` repetitions."""
-        return max(round(whole * self.scale), least)
+        return max(round(whole * self.scale), minimum)
 
     @property
     def stores(self) -> list[str]:

@@ -10,7 +10,7 @@ from forefront.gateway.keys.key_store import KeyStore
 from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.gateway.store.database import Database
 from forefront.wire.admin.parse import ReportQuery
-from forefront.wire.admin.records import Budget, MadeKey, NewKey, ProjectSettings
+from forefront.wire.admin.records import Budget, IssuedKey, NewKey, ProjectSettings
 from tests.support.backends.instant import MODEL, PROMPT
 from torture.client import Client
 from torture.harness import Harness, Server, entered
@@ -117,6 +117,6 @@ def _room_for(database: Database, tokens: int) -> str:
     return keys.create(NewKey(name="last", project="shop")).key
 
 
-def _make_key(store: str) -> MadeKey:
+def _make_key(store: str) -> IssuedKey:
     with opened(store) as database:
         return KeyStore(database).create(NewKey(name="load", project="shop", budget=Budget(tokens=10**9)))

@@ -36,7 +36,7 @@ class Tenant:
 
 async def run(harness: Harness) -> None:
     """10,000 answers of the built-in model, which repeats words of its prompt."""
-    store, count = harness.new_store("SQLite"), harness.count(10_000 // _CHOICES, least=_TENANTS * _AT_ONCE)
+    store, count = harness.new_store("SQLite"), harness.count(10_000 // _CHOICES, minimum=_TENANTS * _AT_ONCE)
     tenants, numbers = await asyncio.to_thread(make_tenants, store), harness.numbers("nonces", count)
     # As little memory as can be chosen, so that blocks are taken from one tenant for another all the time.
     async with entered(harness.serve(store, "--kv-cache", "0.01")) as server:

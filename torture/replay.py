@@ -23,7 +23,7 @@ async def run(harness: Harness) -> None:
         async with entered(harness.nursery.serve(store, folder / "log")) as server:
             first = [await _ask(server, modest, name) for name in ("whole", "stream")]
             await _leave(server, modest, "lost")
-            large, small = harness.count(_FLOOD, least=12), harness.count(12_000, least=200)
+            large, small = harness.count(_FLOOD, minimum=12), harness.count(12_000, minimum=200)
             last = [await _ask(server, greedy, f"stream-large-{number}", _TOKENS) for number in range(large)][-1]
             await _many(server, greedy, small)
             again = [await _ask(server, modest, name) for name in ("whole", "stream", "lost")]

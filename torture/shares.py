@@ -41,10 +41,10 @@ async def run(harness: Harness) -> None:
         neighbour = Client(server.url, await _key(server, "neighbour"))
         await _first_tokens(neighbour, 4)
         admin = Client(server.url, server.key)
-        idle = statistics.median(await _first_tokens(neighbour, harness.count(_PROBES, least=4)))
+        idle = statistics.median(await _first_tokens(neighbour, harness.count(_PROBES, minimum=4)))
         for done, abuse in kinds.items():
             async with _under(harness, server, greedy, abuse) as step:
-                before, count = (await _engine(admin))["tokens_sampled"], harness.count(_PROBES, least=4)
+                before, count = (await _engine(admin))["tokens_sampled"], harness.count(_PROBES, minimum=4)
                 times = await _first_tokens(neighbour, count)
                 steps = ((await _engine(admin))["tokens_sampled"] - before) / _SLOTS / count
             median = statistics.median(times)
@@ -95,7 +95,7 @@ async def _batches(harness: Harness, server: RunningServer, key: str) -> list[An
 
 async def _queue(harness: Harness, server: RunningServer, key: str) -> list[Any]:
     body = json.dumps(_LONG | {"messages": [{"role": "user", "content": "Go on."}]}).encode()
-    count = harness.count(1000, least=100)
+    count = harness.count(1000, minimum=100)
     return [asyncio.create_task(_forever(server, key, _CHAT, body)) for _ in range(count)]
 
 
@@ -113,7 +113,7 @@ async def _unread(harness: Harness, server: RunningServer, key: str) -> list[Any
     body = json.dumps(fields).encode()
     head = f"POST {_CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
     held = []
-    for _ in range(harness.count(256, least=64)):
+    for _ in range(harness.count(256, minimum=64)):
         opened = socket.socket()
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         await asyncio.to_thread(opened.connect, (parts.hostname, parts.port))

@@ -59,7 +59,7 @@ async def run(harness: Harness) -> None:
 
 async def _killed(harness: Harness, kind: str) -> None:
     """One of the two always answers, so no request fails before its answer has begun."""
-    rounds = harness.count(30, least=3)
+    rounds = harness.count(30, minimum=3)
     async with _served(harness, kind, _PATIENCE) as (upstreams, server, store, key):
         load = Load()
         for upstream in upstreams:
@@ -94,7 +94,7 @@ async def _slow(harness: Harness, kind: str) -> None:
 async def _served(
     harness: Harness, kind: str, read_seconds: float
 ) -> AsyncIterator[tuple[list[FaultyUpstream], Instant, str, str]]:
-    """Two upstreams, a server in front of them, its store and a key."""
+    """Two upstreams, a server before them, its store and a key."""
     store, log = harness.new_store(kind), harness.new_folder() / "log"
     key = await asyncio.to_thread(_make_key, store)
     with ExitStack() as stack:

@@ -21,11 +21,11 @@ TASK_MODELS: Final = ("0.4b-Q8_0", "0.4b-Q4_0", "smollm2")
 @dataclass(frozen=True, slots=True)
 class Rates:
     """An open loop at growing rates: `first` requests per second, then `factor` times as many, until less than half of
-    llama-server's answers are good, and at most `most` rates."""
+    llama-server's answers are good, and at most `maximum` rates."""
 
     first: float
     factor: float
-    most: int
+    maximum: int
     seconds: float
     prompt: Lengths = field(default_factory=lambda: Lengths(64, 0.7, 24, 600))
     answer: Lengths = field(default_factory=lambda: Lengths(32, 0.5, 8, 64))
@@ -80,7 +80,7 @@ FULL: Final = Plan(
     quoting_answer=120,
     long_prompts=LongPrompts(streams=8, count=3, prompt=2000, interval=2.0),
     conversations=Conversations(count=16, turns=8, system=1000, question=40, answer=24),
-    rates=Rates(first=1.0, factor=2.0, most=3, seconds=16.0),
+    rates=Rates(first=1.0, factor=2.0, maximum=3, seconds=16.0),
     http_rounds=2,
 )
 
@@ -93,7 +93,7 @@ QUICK: Final = Plan(
     quoting_answer=72,
     long_prompts=LongPrompts(streams=8, count=1, prompt=2000, interval=1.0),
     conversations=Conversations(count=8, turns=3, system=500, question=40, answer=16),
-    rates=Rates(first=2.0, factor=3.0, most=2, seconds=10.0),
+    rates=Rates(first=2.0, factor=3.0, maximum=2, seconds=10.0),
     http_rounds=1,
 )
 
@@ -106,7 +106,7 @@ TINY: Final = Plan(
     quoting_answer=24,
     long_prompts=LongPrompts(streams=2, count=1, prompt=300, interval=0.1, pause=0.1, answer=1500),
     conversations=Conversations(count=2, turns=2, system=100, question=30, answer=8),
-    rates=Rates(first=10.0, factor=2.0, most=1, seconds=0.5),
+    rates=Rates(first=10.0, factor=2.0, maximum=1, seconds=0.5),
     http_rounds=1,
 )
 

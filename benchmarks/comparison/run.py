@@ -123,7 +123,7 @@ def _run_alone(
 def _open_loop(plan: Plan, session: Session) -> dict[str, Any]:
     """Growing rates for every peer, until less than half of llama-server's answers are good."""
     measured: dict[str, list[dict[str, float]]] = {}
-    for number in range(plan.rates.most):
+    for number in range(plan.rates.maximum):
         workload = plan.rates.workload(number)
         for name, peer in session.peers.items():
             if takes_part(name, workload):

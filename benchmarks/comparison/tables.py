@@ -81,8 +81,8 @@ def _row(title: str, peer: str, figures: Mapping[str, Any], limits: Limits | Non
     values = [_seconds(name, figures.get(name)) for name in _FIGURES]
     share = "—"
     if limits is not None and part.startswith("closed-"):
-        least = limits.round_seconds(int(part.removeprefix("closed-")), figures["prompt_tokens"], figures["tokens"])
-        share = f"{100 * least / figures['seconds']:.0f} %"
+        minimum = limits.round_seconds(int(part.removeprefix("closed-")), figures["prompt_tokens"], figures["tokens"])
+        share = f"{100 * minimum / figures['seconds']:.0f} %"
     return [title, peer, *values, f"{100 * figures['good']:.0f} %", share, _number(figures.get("joules_per_token"), 2)]
 
 

@@ -20,13 +20,13 @@ class Lengths:
 
     median: float
     spread: float
-    least: int
-    most: int
+    minimum: int
+    maximum: int
 
     def draw(self, chance: random.Random) -> int:
         """One length."""
         length = round(chance.lognormvariate(math.log(self.median), self.spread))
-        return min(max(length, self.least), self.most)
+        return min(max(length, self.minimum), self.maximum)
 
 
 def poisson(rate: float, seconds: float, prompt: Lengths, answer: Lengths, seed: int) -> list[Arrival]:

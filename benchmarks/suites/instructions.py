@@ -90,8 +90,8 @@ def run(_repeats: int) -> None:
     table("Work of the interpreter per token that comes alone", ["stream of", "calls", "instructions"], each)
     _report_apis()
     for title, counts in zip(titles, measured, strict=True):
-        most = [[name, round(count)] for name, count in Counter(counts.instructions).most_common(_SHOWN)]
-        table(f"Instructions per request, {title}", ["function", "instructions"], most)
+        top = [[name, round(count)] for name, count in Counter(counts.instructions).most_common(_SHOWN)]
+        table(f"Instructions per request, {title}", ["function", "instructions"], top)
 
 
 def _report_apis() -> None:

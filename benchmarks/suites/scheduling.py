@@ -131,7 +131,7 @@ class FixedBudget(StepBudget):
 
 def fixed_budget() -> FixedBudget:
     """The budget to compare with."""
-    return FixedBudget(0.1, most=256, first=64)
+    return FixedBudget(0.1, maximum=256, first=64)
 
 
 async def measure(model: PagedModel, *, fixed: bool = False, long: bool = True) -> dict[str, Figures]:

@@ -91,7 +91,7 @@ def test_a_finished_run_measures_nothing_again(
     assert {path: path.stat().st_mtime_ns for path in results.folder.rglob("*.json")} == files
 
 
-def test_a_missing_part_alone_is_measured_again(
+def test_only_missing_parts_are_measured_again(
     results: Results, model: BenchmarkModel, starters: list[Starter]
 ) -> None:
     files = {path: path.stat().st_mtime_ns for path in results.folder.rglob("*.json")}

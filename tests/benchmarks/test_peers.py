@@ -80,7 +80,7 @@ with run_process([sys.executable, "-c", "import time; time.sleep(60)"], Path({st
     ("end", "reason"),
     [("raise SystemExit(3)", "ended with status 3"), ("import os; os.kill(os.getpid(), 4)", "was ended by SIGILL")],
 )
-def test_a_peer_that_does_not_start_is_named_with_its_log(tmp_path: Path, end: str, reason: str) -> None:
+def test_a_failed_peer_is_reported_with_its_log(tmp_path: Path, end: str, reason: str) -> None:
     log = tmp_path / "log"
     command = [sys.executable, "-c", f"print('no such model', flush=True); {end}"]
     with (
@@ -90,7 +90,7 @@ def test_a_peer_that_does_not_start_is_named_with_its_log(tmp_path: Path, end: s
         wait_until_ready("llama-server", "http://127.0.0.1:9/health", process, log)
 
 
-def test_a_build_that_fails_is_named_with_its_output() -> None:
+def test_a_failed_build_reports_its_output() -> None:
     with pytest.raises(PeerError, match=r"OpenVINO GenAI could not be built(.|\n)*no space"):
         run_to_end("OpenVINO GenAI", [sys.executable, "-c", "import sys; sys.exit('no space')"])
 
@@ -103,13 +103,13 @@ def test_every_requirement_is_pinned_with_a_hash(file: Path) -> None:
         assert re.fullmatch(r"[\w.-]+==\S+(\s+--hash=sha256:[0-9a-f]{64})+\s*", entry), entry
 
 
-def test_a_version_is_that_of_the_requirements() -> None:
+def test_versions_match_the_requirements() -> None:
     assert pinned_version("xllamacpp", "xllamacpp").startswith("2026.")
     with pytest.raises(LookupError):
         pinned_version("absent", "xllamacpp")
 
 
-def test_a_ratio_is_against_the_best_of_the_peers() -> None:
+def test_a_ratio_compares_with_the_best_peer() -> None:
     part = peers(throughput=(60.0, 10.0))
     part["peers"]["faster"] = {"median": {"throughput": 20.0}}
     assert ratio({"p": part}, "p", "throughput") == 6.0
@@ -161,5 +161,5 @@ def test_shares_of_the_limits_and_of_memory() -> None:
         (None, True, "not measured"),
     ],
 )
-def test_a_goal_is_met_at_its_value(figure: float | None, at_least: bool, verdict: str) -> None:
+def test_a_goal_is_met_at_exactly_its_value(figure: float | None, at_least: bool, verdict: str) -> None:
     assert Row("m", "t", 4.0, at_least, figure).verdict == verdict

@@ -52,7 +52,7 @@ def test_a_limit_of_file_sizes(tmp_path: Path) -> None:
     assert load_parts(BUILT_IN_PATH, tmp_path).graph.vocabulary_size > 0
 
 
-def test_a_disk_that_cannot_be_written(small_disk: Path) -> None:
+def test_an_unwritable_disk(small_disk: Path) -> None:
     (small_disk / "models").mkdir()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     line = refused_start(small_disk)

@@ -28,7 +28,7 @@ def test_a_folder_is_made_once(tmp_path: Path) -> None:
     assert list(store.models.iterdir()) == [final]
 
 
-def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_failed_work_leaves_no_state(tmp_path: Path) -> None:
     store = ModelCache(tmp_path)
     with pytest.raises(RuntimeError), store.folder("model", is_complete) as folder:
         (folder / "half").write_text("")
@@ -36,14 +36,14 @@ def test_work_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(store.models.iterdir()) == []
 
 
-def test_a_damaged_folder_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_folder_is_recreated(tmp_path: Path) -> None:
     store = ModelCache(tmp_path)
     (make(store) / "done").unlink()
     assert is_complete(make(store))
     assert len(list(store.models.iterdir())) == 1
 
 
-def test_two_at_once_end_in_one_folder(tmp_path: Path) -> None:
+def test_concurrent_pulls_share_one_folder(tmp_path: Path) -> None:
     barrier = threading.Barrier(4)
 
     def work() -> None:
@@ -59,7 +59,7 @@ def test_two_at_once_end_in_one_folder(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["model"]
 
 
-def test_a_digest_is_of_the_content_and_is_kept_until_the_file_changes(tmp_path: Path) -> None:
+def test_a_digest_is_cached_until_the_file_changes(tmp_path: Path) -> None:
     store, path = ModelCache(tmp_path / "home"), tmp_path / "file"
     path.write_bytes(b"one")
     os.utime(path, (1, 1))

@@ -17,11 +17,11 @@ def random_schema(chance: random.Random, depth: int = 3) -> dict[str, Any]:
 
 
 def _string(chance: random.Random, depth: int) -> dict[str, Any]:
-    least = chance.choice([0, 0, 1, 9])
+    minimum = chance.choice([0, 0, 1, 9])
     return chance.choice(
         [
             {"type": "string"},
-            {"type": "string", "minLength": least, "maxLength": least + chance.randint(0, 20)},
+            {"type": "string", "minLength": minimum, "maxLength": minimum + chance.randint(0, 20)},
             {"type": "string", "pattern": chance.choice(PATTERNS)},
             {"type": "string", "format": chance.choice(FORMATS)},
         ]
@@ -69,9 +69,9 @@ def _object(chance: random.Random, depth: int) -> dict[str, Any]:
 
 
 def _array(chance: random.Random, depth: int) -> dict[str, Any]:
-    least = chance.randint(0, 3)
-    made = {"type": "array", "items": random_schema(chance, depth), "minItems": least}
-    return made | ({"maxItems": least + chance.randint(0, 4)} if chance.random() < 0.5 else {})
+    minimum = chance.randint(0, 3)
+    made = {"type": "array", "items": random_schema(chance, depth), "minItems": minimum}
+    return made | ({"maxItems": minimum + chance.randint(0, 4)} if chance.random() < 0.5 else {})
 
 
 def _any_of(chance: random.Random, depth: int) -> dict[str, Any]:

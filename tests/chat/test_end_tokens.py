@@ -1,8 +1,8 @@
-"""The end of a turn is found by its name, or from what the template writes behind an answer."""
+"""The end of a turn is found by its name, or from what the template writes after an answer."""
 
 import pytest
 
-from forefront.chat.end_tokens import find_end_tokens
+from forefront.chat.end_tokens import find_turn_ends
 from forefront.chat.prompt.chat_template import ChatTemplate
 
 CONTROL = {"<|user|>": 1, "<|assistant|>": 2, "<|turn_is_over|>": 3, "<|eot_id|>": 4, "</s>": 5, "<|turn": 6}
@@ -20,8 +20,8 @@ CONTROL = {"<|user|>": 1, "<|assistant|>": 2, "<|turn_is_over|>": 3, "<|eot_id|>
     ],
 )
 def test_the_end_is_found(source: str, expected: set[int]) -> None:
-    assert find_end_tokens(ChatTemplate(source, eos_token="</s>"), CONTROL) == expected
+    assert find_turn_ends(ChatTemplate(source, eos_token="</s>"), CONTROL) == expected
 
 
-def test_without_a_template_names_are_all_there_is() -> None:
-    assert find_end_tokens(None, CONTROL) == {4}
+def test_without_a_template_only_names_are_available() -> None:
+    assert find_turn_ends(None, CONTROL) == {4}

@@ -88,7 +88,7 @@ def markers(form: ToolFormat) -> list[str]:
     if "DSML" in str(form):
         return ["｜DSML｜"]
     names = [*form.openings, *form.closings, getattr(form, "quote", ""), getattr(form, "fence", "")]
-    extra = {"MistralFormat": ["[ARGS]", "[CALL_ID]"], "SectionFormat": [getattr(form, "behind", "").strip()]}
+    extra = {"MistralFormat": ["[ARGS]", "[CALL_ID]"], "SectionFormat": [getattr(form, "after", "").strip()]}
     names += extra.get(type(form).__name__, [])
     if type(form).__name__ == "TaggedFormat" and "<arg_key>" in str(form):
         names += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>"]

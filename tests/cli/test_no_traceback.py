@@ -106,7 +106,7 @@ def refusing_server() -> Iterator[str]:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.usefixtures("home")
-def test_odd_arguments(refusing_server: str, command: list[str]) -> None:
+def test_unusual_arguments(refusing_server: str, command: list[str]) -> None:
     """A fifth of them for each command, and every one of them for some."""
     check_odd_arguments(refusing_server, command, ODD[COMMANDS.index(command) % 5 :: 5])
 
@@ -114,7 +114,7 @@ def test_odd_arguments(refusing_server: str, command: list[str]) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.usefixtures("home")
-def test_every_odd_argument(refusing_server: str, command: list[str]) -> None:
+def test_every_unusual_argument(refusing_server: str, command: list[str]) -> None:
     check_odd_arguments(refusing_server, command, ODD)
 
 
@@ -157,7 +157,7 @@ def run(arguments: Sequence[str], variables: Mapping[str, str | bytes], closed: 
     ids=str,
 )
 @pytest.mark.usefixtures("home")
-def test_odd_environments_of_a_client(refusing_server: str, variables: dict[str, str | bytes]) -> None:
+def test_unusual_environments_of_a_client(refusing_server: str, variables: dict[str, str | bytes]) -> None:
     arguments = ["chat", "hi", "--model", "m\N{GRINNING FACE}"]
     status, output = run(arguments, {"FOREFRONT_BASE_URL": refusing_server} | variables)
     assert status == 1, output
@@ -180,7 +180,7 @@ def test_odd_environments_of_a_client(refusing_server: str, variables: dict[str,
     ids=lambda value: str(value)[:60],
 )
 @pytest.mark.usefixtures("home")
-def test_odd_environments_of_a_store_command(variables: dict[str, str | bytes], statuses: set[int]) -> None:
+def test_unusual_environments_of_a_store_command(variables: dict[str, str | bytes], statuses: set[int]) -> None:
     status, output = run(["keys", "list"], variables)
     assert status in statuses, output
     assert "Traceback" not in output
@@ -203,7 +203,7 @@ def test_odd_environments_of_a_store_command(variables: dict[str, str | bytes], 
     ids=lambda value: str(value)[:60],
 )
 @pytest.mark.usefixtures("home")
-def test_odd_settings_of_a_store_command(name: str, value: str) -> None:
+def test_unusual_settings_of_a_store_command(name: str, value: str) -> None:
     """The command reads them, not its process: they need none of their own."""
     result = CliRunner().invoke(app, ["keys", "list"], env={name: value})
     assert isinstance(result.exception, SystemExit), result.exception

@@ -62,7 +62,7 @@ def test_ctrl_c_during_imports_is_silent(tmp_path: Path) -> None:
     assert program.returncode == 130
 
 
-def test_an_unexpected_error_is_one_line_with_its_place() -> None:
+def test_an_unexpected_error_is_one_line_with_its_location() -> None:
     script = "import forefront.cli as cli\ndef fail(): raise KeyError('a\\nb')\ncli._run = fail\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")

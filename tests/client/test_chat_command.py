@@ -140,7 +140,7 @@ def test_commands_are_recognised(line: str, expected: tuple[str, str] | None) ->
     assert read_command(line) == expected
 
 
-def test_a_model_cannot_steer_the_terminal() -> None:
+def test_model_output_cannot_control_the_terminal() -> None:
     assert strip_controls("a\x1b[2J\x07\r\x9b1m\tb\né🎉") == "a[2J1m\tb\né🎉"
 
 
@@ -204,7 +204,7 @@ def test_errors_take_one_line_and_exit_1(run: Run, arguments: list[str], stdin: 
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", message)
 
 
-def test_a_pipe_that_is_not_text(run: Run) -> None:
+def test_a_binary_pipe(run: Run) -> None:
     result = run(stdin=b"\xff\xfe")
     assert result.exit_code == 1
     assert result.stderr.startswith("forefront: ")
@@ -301,7 +301,7 @@ def rendered(pieces: list[str]) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).replace("\r", "")
 
 
-def test_an_answer_is_rendered_alike_in_any_pieces() -> None:
+def test_rendering_does_not_depend_on_stream_pieces() -> None:
     for size in (1, 3, 7, 50):
         shown = rendered([ANSWER[at : at + size] for at in range(0, len(ANSWER), size)])
         for text in ("Title", "Some text with code.", " 1 one", "more of one", " 2 two", "a = 1", "b = 2", " 1  2 "):
@@ -322,11 +322,11 @@ def test_an_answer_is_rendered_alike_in_any_pieces() -> None:
         ("~~~\n```\n\nbcde", ""),
     ],
 )
-def test_finished_blocks_do_not_change(text: str, finished: str) -> None:
+def test_finished_markdown_blocks_are_not_rendered_again(text: str, finished: str) -> None:
     assert text[: finished_length(text)] == finished
 
 
-def test_an_answer_cannot_steer_the_terminal() -> None:
+def test_an_answer_cannot_control_the_terminal() -> None:
     shown = rendered(["[link](https://evil.example)\x1b]0;title\x07 ", "\x1b[2Jend"])
     assert "https://evil.example" in shown
     assert "\x07" not in shown

@@ -95,7 +95,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["choices", "usage", "id"]), JSON), max_size=4))
-def test_no_chunk_breaks_it(chunks: list[dict[str, Any]]) -> None:
+def test_no_chunk_breaks_the_decoder(chunks: list[dict[str, Any]]) -> None:
     accumulator = Accumulator()
     for body in chunks:
         accumulator.add(body)

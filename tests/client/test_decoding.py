@@ -63,14 +63,14 @@ def test_values_of_an_unknown_kind_are_passed_on() -> None:
 
 
 @pytest.mark.parametrize("missing", [{"usage": None}, {"usage": 3}, {"choices": []}, {"choices": [None]}])
-def test_a_hollow_answer_is_still_read(missing: dict[str, Any]) -> None:
+def test_an_answer_without_fields_is_decoded(missing: dict[str, Any]) -> None:
     body = {"id": "x", **COMPLETION, **missing}
     del body["message"]
     assert complete(body).id == "chatcmpl-1"
 
 
 @pytest.mark.parametrize("body", [[], "text", None, {}, {"choices": {}}, {"object": "list", "data": []}])
-def test_another_thing_is_an_error(body: Any) -> None:
+def test_another_body_is_an_error(body: Any) -> None:
     with pytest.raises(APIError, match="not with a chat completion"):
         complete(body)
 

@@ -214,7 +214,7 @@ def test_arguments_outside_json_are_named_by_path() -> None:
             client.chat.completions.create(messages=USER, metadata=value)
 
 
-def test_a_transport_s_own_errors() -> None:
+def test_errors_of_the_transport() -> None:
     for error in (RuntimeError("a"), KeyError("b"), OSError("c"), UnicodeError("d"), RecursionError(), ValueError("e")):
         with pytest.raises(APIError) as caught:
             Server(error).client().models.list()
@@ -224,7 +224,7 @@ def test_a_transport_s_own_errors() -> None:
             list(Server(stream_of(body)).client().chat.completions.create(messages=USER, stream=True))
 
 
-def test_an_invalid_argument_is_of_both_built_in_kinds() -> None:
+def test_an_invalid_argument_is_a_value_error_and_a_type_error() -> None:
     assert issubclass(InvalidArgumentError, TypeError)
     assert issubclass(InvalidArgumentError, ValueError)
     assert str(pickle.loads(pickle.dumps(InvalidArgumentError("a")))) == "a"

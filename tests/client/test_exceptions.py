@@ -49,7 +49,7 @@ def test_statuses(status: int, name: str) -> None:
     assert exception_for(status) is getattr(forefront, name)
 
 
-def test_a_field_that_is_out_of_range_is_a_bad_request_too() -> None:
+def test_an_out_of_range_field_is_a_bad_request() -> None:
     """Other servers answer 400 where ours has 422: one `except` serves both."""
     assert issubclass(forefront.UnprocessableEntityError, BadRequestError)
 
@@ -87,7 +87,7 @@ def test_a_numeric_code_is_text() -> None:
     assert failure(httpx.Response(400, json={"error": {"message": "m", "code": 400}})).code == "400"
 
 
-def test_a_proxy_s_page_is_not_dumped() -> None:
+def test_the_html_page_of_a_proxy_is_not_shown() -> None:
     page = "<html>" + "nginx " * 10_000
     error = failure(httpx.Response(502, text=page, headers={"content-type": "text/html"}))
     assert isinstance(error, InternalServerError)
@@ -95,7 +95,7 @@ def test_a_proxy_s_page_is_not_dumped() -> None:
     assert len(str(error)) < 200
 
 
-def test_plain_text_is_shortened() -> None:
+def test_long_plain_text_errors_are_shortened() -> None:
     error = failure(httpx.Response(503, text="no\nhealthy upstream" + "!" * 10_000))
     assert str(error).startswith("http://host answered 503: no healthy upstream!!!")
     assert len(str(error)) < 400

@@ -11,8 +11,8 @@ from tests.support.server import RunningServer
 ASK: list[MessageParam] = [{"role": "user", "content": "Write a recipe for an italian dinner"}]
 
 
-class Loses(httpx.HTTPTransport):
-    """Loses the first answer once it has come whole; the server has done its work by then."""
+class LosesFirstAnswer(httpx.HTTPTransport):
+    """LosesFirstAnswer the first answer once it has come whole; the server has done its work by then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class Loses(httpx.HTTPTransport):
 
 
 @pytest.fixture
-def losing(server: RunningServer) -> Iterator[tuple[ForefrontClient, Loses]]:
-    transport = Loses()
+def losing(server: RunningServer) -> Iterator[tuple[ForefrontClient, LosesFirstAnswer]]:
+    transport = LosesFirstAnswer()
     with httpx.Client(transport=transport) as http:
         yield ForefrontClient(server.key, "forefront-mini", server.url, http_client=http), transport
 
 
-def test_an_answer_that_was_lost(losing: tuple[ForefrontClient, Loses], server: RunningServer) -> None:
+def test_a_lost_answer(losing: tuple[ForefrontClient, LosesFirstAnswer], server: RunningServer) -> None:
     client, transport = losing
     raw = client.chat.completions.with_raw_response.create(messages=ASK, max_tokens=12, temperature=1)
     assert (raw.retries, raw.headers["idempotent-replayed"]) == (1, "true")
@@ -43,7 +43,7 @@ def test_an_answer_that_was_lost(losing: tuple[ForefrontClient, Loses], server: 
     assert server.get(f"/v1/usage/{completion.id}").json()["output_tokens"] == completion.usage.output_tokens
 
 
-def test_a_stream_that_was_lost(losing: tuple[ForefrontClient, Loses]) -> None:
+def test_a_lost_stream(losing: tuple[ForefrontClient, LosesFirstAnswer]) -> None:
     client, transport = losing
     with client.chat.completions.stream(messages=ASK, max_tokens=12, temperature=1) as stream:
         completion = stream.final_completion()

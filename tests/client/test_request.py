@@ -62,7 +62,7 @@ def test_every_field_arrives() -> None:
     assert sent == set(ChatRequest.__struct_fields__) - others
 
 
-def test_a_completion_s_message_is_fed_back() -> None:
+def test_the_message_of_a_completion_is_valid_input() -> None:
     server = Server()
     create = server.client().chat.completions.create
     answer = create(messages=USER).choices[0].message

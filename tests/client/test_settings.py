@@ -52,14 +52,14 @@ def test_an_unusable_key_is_refused_and_not_shown(key: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["h:8000", "ftp://h", "http://", "http://h:99999", "http://[::1", "http://h:0"])
-def test_an_unusable_url_is_shown(url: str) -> None:
+def test_an_invalid_url_is_shown(url: str) -> None:
     with pytest.raises(ForefrontError) as caught:
         ForefrontClient("k", base_url=url)
     assert url in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://u:hunter2@h", "http://h?a=b", "http://h#f", "u:hunter2@h"])
-def test_a_url_with_more_than_a_place_is_refused(url: str) -> None:
+def test_a_base_url_with_query_or_fragment_is_refused(url: str) -> None:
     with pytest.raises(ForefrontError) as caught:
         ForefrontClient("k", base_url=url)
     assert "hunter2" not in str(caught.value)

@@ -69,7 +69,7 @@ def test_bytes_after_done_are_not_read() -> None:
     assert [text(item) for item in start(Body([*events("a"), DONE + frame(chunk("b"))]))] == ["a"]
 
 
-def test_a_break_after_done_is_no_error() -> None:
+def test_a_disconnect_after_done_is_not_an_error() -> None:
     body = Body([*events("a"), DONE], fail=httpx.ReadError("reset"))
     assert [text(item) for item in start(body)] == ["a"]
     assert body.closed
@@ -125,7 +125,7 @@ def test_an_end_without_done_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("raised", "kind"), [(httpx.ReadError("x"), APIConnectionError), (httpx.ReadTimeout("x"), APITimeoutError)]
 )
-def test_a_break_is_an_error(raised: Exception, kind: type[APIError]) -> None:
+def test_a_disconnect_before_done_is_an_error(raised: Exception, kind: type[APIError]) -> None:
     body = Body(events("a"), fail=raised)
     with pytest.raises(kind):
         list(start(body))
@@ -158,7 +158,7 @@ def test_an_error_within_is_raised(error: Any, kind: type[APIError], status: int
 
 
 @pytest.mark.parametrize("data", [b"data: nonsense\n\n", b"data: []\n\n", b"data: " + b"[" * 100_000 + b"\n\n"])
-def test_nonsense_within_is_an_error(data: bytes) -> None:
+def test_garbage_inside_a_message_is_an_error(data: bytes) -> None:
     body = Body([data])
     with pytest.raises(APIError, match="not a JSON object"):
         list(start(body))

@@ -99,7 +99,7 @@ class Proxy:
 
 @asynccontextmanager
 async def proxied(replica: Replica) -> AsyncIterator[Proxy]:
-    """A proxy in front of a replica."""
+    """A proxy before a replica."""
     proxies: list[Proxy] = []
     server = await asyncio.start_server(lambda *streams: proxies[0].connect(*streams), "127.0.0.1", 0)
     proxies.append(Proxy(replica.address, server.sockets[0].getsockname()[1]))

@@ -44,9 +44,7 @@ def cluster(tmp_path: Path, certificates: dict[str, str]) -> Iterator[Tutorial]:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_replica_takes_servers_with_a_certificate_of_the_cluster_alone(
-    cluster: Tutorial, certificates: dict[str, str]
-) -> None:
+async def test_a_replica_accepts_only_cluster_certificates(cluster: Tutorial, certificates: dict[str, str]) -> None:
     local = find_local(cluster.home)
     assert local is not None
     watch = ClusterWatch(local.address, [MODEL], ray_environment(os.environ) | local.environment() | certificates)

@@ -37,7 +37,7 @@ async def test_an_unread_answer_pauses_and_resumes(model: PagedModel) -> None:
     await engine.stop()
 
 
-async def test_a_paused_answer_that_is_cancelled_leaves_nothing(model: PagedModel) -> None:
+async def test_cancelling_a_paused_answer_leaves_no_state(model: PagedModel) -> None:
     engine = small(model, 64, paced=True)
     engine._unread = Quota(600)
     unread = engine.submit(GenerateRequest(prompt(12), 500, GREEDY, n=4))
@@ -62,7 +62,7 @@ async def test_log_probabilities_count_as_unread_too(model: PagedModel) -> None:
     await engine.stop()
 
 
-async def test_a_reader_is_not_paused_for_what_others_of_its_tenant_leave_unread(model: PagedModel) -> None:
+async def test_unread_output_of_other_requests_does_not_pause_a_reader(model: PagedModel) -> None:
     engine = small(model, 64, paced=True)
     engine._unread = Quota(600)
     unread = [ask(engine, 12, 500, seed=n) for n in range(3)]
@@ -74,7 +74,7 @@ async def test_a_reader_is_not_paused_for_what_others_of_its_tenant_leave_unread
     await engine.stop()
 
 
-async def test_a_tenant_with_thousands_of_sequences_leaves_the_others_their_part(model: PagedModel) -> None:
+async def test_a_tenant_with_thousands_of_sequences_leaves_others_their_share(model: PagedModel) -> None:
     engine = small(model, 64, SchedulerLimits(max_running=16), paced=True)
     greedy = [
         engine.submit(GenerateRequest(prompt(20, n), 400, SamplingParams(seed=1), n=16, tenant=Tenant("greedy")))

@@ -72,13 +72,13 @@ async def test_the_rounding_that_is_served_by_default_stays_small(
         await engine.stop()
 
 
-async def test_alone_or_in_a_crowd_the_answer_is_the_same(engine: Engine) -> None:
+async def test_an_answer_is_the_same_alone_and_in_a_batch(engine: Engine) -> None:
     alone = [await tokens_of(ask(engine, 20 + n, 24, seed=n)) for n in range(12)]
     crowd = await asyncio.gather(*(tokens_of(ask(engine, 20 + n, 24, seed=n)) for n in range(12)))
     assert crowd == alone
 
 
-async def test_a_cached_prefix_is_not_computed_again_and_changes_nothing(engine: Engine) -> None:
+async def test_a_cached_prefix_is_not_recomputed_and_changes_no_output(engine: Engine) -> None:
     first = ask(engine, 200, 20)
     cold = await tokens_of(first)
     second = ask(engine, 200, 20)
@@ -151,7 +151,7 @@ async def test_a_seed_repeats_an_answer_under_any_load(engine: Engine) -> None:
     assert await tokens_of(ask(engine, 30, 30, sampling=SamplingParams(top_p=0.95, seed=43))) != alone
 
 
-async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(model: PagedModel) -> None:
+async def test_cancelling_other_requests_changes_no_answer(model: PagedModel) -> None:
     engine = small(model, 200, SchedulerLimits(max_running=2))
     try:
         expected = await tokens_of(ask(engine, 60, 50, seed=1))
@@ -178,7 +178,7 @@ async def test_cancelled_work_frees_everything_within_a_second(engine: Engine) -
     await until_idle(engine)
 
 
-async def test_an_impossible_request_is_refused_with_its_numbers(engine: Engine, model: PagedModel) -> None:
+async def test_an_oversized_request_is_refused_with_its_numbers(engine: Engine, model: PagedModel) -> None:
     with pytest.raises(ContextExceededError) as refused:
         ask(engine, 2000, 100)
     assert (refused.value.prompt, refused.value.max_tokens, refused.value.limit) == (2000, 100, CONTEXT)

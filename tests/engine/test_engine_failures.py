@@ -63,9 +63,7 @@ async def test_blocks_of_a_failed_step_are_not_reused(model: PagedModel, caplog:
         await engine.stop()
 
 
-async def test_a_model_that_cannot_be_restarted_is_tried_again(
-    model: PagedModel, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_restarting_a_failed_model_is_retried(model: PagedModel, caplog: pytest.LogCaptureFixture) -> None:
     engine = small(model, 100)
     run, restart, tries = engine._model.run, engine._model.restart, []
 

@@ -39,7 +39,7 @@ def choices(tokens: list[Token], n: int) -> list[list[Token]]:
 
 @pytest.mark.parametrize("sampling", [GREEDY, SEEDED, PENALISED, SCORED], ids=["greedy", "seed", "penalties", "scores"])
 @pytest.mark.parametrize("done", [1, 17, 39])
-async def test_a_resumed_generation_ends_like_the_whole_one(
+async def test_a_resumed_generation_ends_like_an_uninterrupted_one(
     engine: Engine, sampling: SamplingParams, done: int
 ) -> None:
     request = GenerateRequest(prompt(50, 1), 40, sampling)
@@ -92,7 +92,7 @@ class EveryThird:
         del self.accepted[len(self.accepted) - count :]
 
 
-async def test_a_constraint_goes_on_from_its_replayed_state(engine: Engine) -> None:
+async def test_a_constraint_resumes_from_replayed_tokens(engine: Engine) -> None:
     request = GenerateRequest(prompt(30), 30, SEEDED, stop_tokens=frozenset({2}), constraint=EveryThird)
     whole = await collect(engine.submit(request))
     assert (len(whole), whole[-1].finish) == (13, "stop")

@@ -120,7 +120,7 @@ async def test_log_probabilities_are_those_of_single_steps(model: PagedModel) ->
         ]
 
 
-async def test_confirmed_tokens_alone_are_found_in_the_cache(model: PagedModel) -> None:
+async def test_only_confirmed_tokens_are_cached(model: PagedModel) -> None:
     """A later request continues an output that was sampled with drafts, half of them wrong."""
     [request] = requests_for(GREEDY, 1, 100)
     async with engine_of(Part(model, 100)) as engine:
@@ -170,7 +170,7 @@ async def test_a_stop_token_in_a_draft_ends_the_output(model: PagedModel) -> Non
 
 @pytest.mark.parametrize("acceptance", ACCEPTANCES)
 @pytest.mark.parametrize("bends", [None, 9])
-async def test_a_constraint_follows_drafts_and_takes_them_back(
+async def test_a_constraint_follows_and_rolls_back_drafts(
     model: PagedModel, acceptance: float, bends: int | None
 ) -> None:
     """Rejected tokens are rolled back; one that the constraint replaces ends its draft."""
@@ -209,7 +209,7 @@ class WholeOutput(SimpleDrafter):
         return self.output[place : place + max_tokens]
 
 
-class Hesitant(Cycle):
+class UnstableConstraint(Cycle):
     """Replaces the token at one place, but only at the first attempt, as a search with a time limit may."""
 
     def __init__(self, length: int) -> None:
@@ -223,9 +223,9 @@ class Hesitant(Cycle):
         return super().accept(token, left)
 
 
-@pytest.mark.parametrize("create", [Cycle, Hesitant])
+@pytest.mark.parametrize("create", [Cycle, UnstableConstraint])
 @pytest.mark.parametrize("draft_tokens", [5, MAX_ROLLBACK, 100])
-async def test_a_constraint_that_takes_a_part_of_a_draft(
+async def test_a_constraint_that_accepts_part_of_a_draft(
     model: PagedModel, create: type[Cycle], draft_tokens: int
 ) -> None:
     """The draft is longer than the constraint can undo, or the constraint changes its mind about a token."""
@@ -242,4 +242,4 @@ async def test_a_constraint_that_takes_a_part_of_a_draft(
     constraint = create(150)
     assert await run(constraint, WholeOutput(expected)) == expected
     assert len(expected) == 150 + 1
-    assert not isinstance(constraint, Hesitant) or constraint.attempts == 2
+    assert not isinstance(constraint, UnstableConstraint) or constraint.attempts == 2

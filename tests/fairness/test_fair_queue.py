@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from forefront.fairness.fair_queue import FairQueue
 
 
-def test_one_item_starts_before_five_hundred_of_another_tenant() -> None:
+def test_a_single_request_starts_before_five_hundred_of_another_tenant() -> None:
     queue: FairQueue[str] = FairQueue(1, 1000)
     for n in range(500):
         queue.add("greedy", 1, f"g{n}", 100)
@@ -57,7 +57,7 @@ def test_shares_follow_the_weights_in_tokens_used() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["add", "start", "finish", "remove"])), max_size=80))
-def test_counts_of_the_queue_stay_true(steps: list[tuple[str, str]]) -> None:
+def test_queue_counts_are_consistent(steps: list[tuple[str, str]]) -> None:
     queue: FairQueue[int] = FairQueue(2, 100)
     waiting: dict[str, list[int]] = {name: [] for name in "abc"}
     running: dict[str, list[int]] = {name: [] for name in "abc"}

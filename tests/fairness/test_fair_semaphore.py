@@ -10,7 +10,7 @@ from forefront.fairness.tenant import Tenant
 GREEDY, MODEST = Tenant("greedy"), Tenant("modest")
 
 
-async def test_a_backlog_delays_others_by_one_call() -> None:
+async def test_a_backlog_delays_other_tenants_by_at_most_one_call() -> None:
     semaphore, order = FairSemaphore(1), []
     go = asyncio.Event()
 

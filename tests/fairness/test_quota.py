@@ -77,7 +77,7 @@ def test_released_units_can_be_taken_again() -> None:
     assert quota.free == 300
 
 
-def test_full_is_what_no_owner_could_take() -> None:
+def test_full_means_that_no_owner_can_take_more() -> None:
     quota = NestedQuota(300)
     fill_key(quota, "p", "one")
     assert not quota.full(10)
@@ -88,7 +88,7 @@ def test_full_is_what_no_owner_could_take() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 60), st.booleans())))
-def test_nested_holdings_add_up_and_other_projects_find_room(steps: list[tuple[str, int, bool]]) -> None:
+def test_nested_holdings_add_up_and_leave_room_for_other_projects(steps: list[tuple[str, int, bool]]) -> None:
     """Keys a and b are of one project, c and d of another."""
     quota, held = NestedQuota(100), dict.fromkeys("abcd", 0)
     for key, amount, back in steps:

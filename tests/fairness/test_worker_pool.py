@@ -19,7 +19,7 @@ def pool() -> Iterator[WorkerPool]:
     pool.close()
 
 
-async def test_a_backlog_delays_others_by_one_call(pool: WorkerPool) -> None:
+async def test_a_backlog_delays_other_tenants_by_at_most_one_call(pool: WorkerPool) -> None:
     gate, order = threading.Event(), []
 
     def work(name: str) -> None:

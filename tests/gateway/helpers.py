@@ -89,10 +89,10 @@ def rename(database: Database, table: str, to: str) -> None:
         connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO {to}"))
 
 
-async def answer(lease: Lease, prompt: int, most: int, sampled: int) -> None:
+async def answer(lease: Lease, prompt: int, maximum: int, sampled: int) -> None:
     """Admit, begin and settle a request, as a backend and the server do."""
     with lease:
-        await lease.admit(prompt, most)
+        await lease.admit(prompt, maximum)
         lease.started = time.time()
         lease.output_tokens = sampled
         await lease.settle("completed", "stop")

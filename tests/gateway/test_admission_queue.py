@@ -51,7 +51,7 @@ def test_slots_beyond_the_slots_follow_the_weights() -> None:
     assert sum(not turn.waiting for turn in entered) == 40
 
 
-def test_a_greedy_projects_next_turns_wait_until_the_slots_are_free_again() -> None:
+def test_a_project_above_its_share_waits_until_slots_are_free() -> None:
     turns = AdmissionQueue(4, 100)
     greedy = fill(turns, "greedy")
     modest = [enter(turns, "modest") for _ in range(2)]

@@ -40,7 +40,7 @@ def families() -> None:
 
 
 def agreement(name: str, kind: str) -> float:
-    """How often the likeliest token with 8-bit activations is that with exact ones."""
+    """How often the most likely token with 8-bit activations is that with exact ones."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.gguf"
         write_decoder(path, FAMILIES[name], shape=ALIGNED, quant=kind)

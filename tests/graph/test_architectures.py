@@ -60,7 +60,7 @@ def cut(model: PagedModel) -> Array:
 
 
 def agrees(found: Array, wanted: npt.NDArray[np.float64]) -> bool:
-    """Whether the likeliest tokens are the same, but for ties closer than the rounding of llama.cpp's GELU."""
+    """Whether the most likely tokens are the same, but for ties closer than the rounding of llama.cpp's GELU."""
     best = wanted.argmax(-1)[:, None]
     ties = found.max(-1) - np.take_along_axis(found, best, -1)[:, 0]
     others = int((found.argmax(-1) != best[:, 0]).sum())
@@ -85,7 +85,7 @@ def test_a_family_matches_llama_cpp(name: str, tmp_path: Path) -> None:
     assert agrees(found, wanted)
 
 
-def test_what_was_in_the_memory_of_the_cache_has_no_effect(tmp_path: Path) -> None:
+def test_stale_cache_memory_has_no_effect(tmp_path: Path) -> None:
     """Of Gemma 2, whose graph reads the cache by itself."""
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES["gemma2"])
@@ -97,7 +97,7 @@ def test_what_was_in_the_memory_of_the_cache_has_no_effect(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kv_precision", ["f16", "u8"])
-def test_a_cache_that_a_graph_reads_has_no_codes(kv_precision: str, tmp_path: Path) -> None:
+def test_a_cache_read_by_a_graph_is_not_quantised(kv_precision: str, tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES["gemma2"])
     graph = build(path, tmp_path / "cache").graph
@@ -125,7 +125,7 @@ def test_every_architecture_is_tested() -> None:
     assert {family.architecture for family in FAMILIES.values()} == set(ARCHITECTURES)
 
 
-def test_a_tensor_without_a_use_is_refused(tmp_path: Path) -> None:
+def test_an_unused_tensor_is_refused(tmp_path: Path) -> None:
     """A norm that is left out would be a wrong answer."""
     path = tmp_path / "model.gguf"
     write_decoder(path, FAMILIES["gemma3"])

@@ -35,7 +35,7 @@ def test_the_estimate_is_the_memory_of_the_kv_cache(name: str, tmp_path: Path) -
         ("attention.shared_kv_layers", 9, "its layer 0 shares keys and values with an earlier layer, but none is"),
         ("attention.head_count", [4, 4, 4, 4, 4, 4, 3], "its 3 heads cannot share 2 heads of keys and values"),
         ("attention.key_length_swa", 14, "heads with a window have 14 channels for keys and 12 for values"),
-        ("rope.dimension_count_swa", 14, "positions turn 14 of the 12 channels of a head with a window"),
+        ("rope.dimension_count_swa", 14, "positions rotate 14 of the 12 channels of a head with a window"),
         ("attention.sliding_window_pattern", [True, False], "unusable value .* gemma4.attention.sliding_window_patt"),
         ("attention.sliding_window", 0, "attn_q.weight' has the shape 80 x 48; its metadata implies 80 x 80"),
         ("embedding_length_per_layer_input", 20, "per_layer_token_embd.weight' has the shape 168 x 288"),

@@ -62,7 +62,7 @@ def test_values_and_tensors_are_read(tmp_path: Path) -> None:
     assert np.allclose(file.tensors["two"].floats(), 1, atol=1e-3)
 
 
-def test_a_large_vocabulary_is_read_in_little_time(tmp_path: Path) -> None:
+def test_a_large_vocabulary_is_read_quickly(tmp_path: Path) -> None:
     tokens = [f"token{number}" for number in range(262_144)]
     write(tmp_path / "m.gguf", {}, tokens=tokens, scores=[0.25] * len(tokens))
     start = time.perf_counter()
@@ -93,7 +93,7 @@ def test_a_file_in_parts_is_opened_from_any_of_them(tmp_path: Path) -> None:
         assert [float(file.tensors[f"t{number}"].floats()[0, 0]) for number in range(3)] == [0, 1, 2]
 
 
-def test_a_missing_or_renamed_part_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_renamed_part_is_reported(tmp_path: Path) -> None:
     paths = write_parts(tmp_path)
     paths[1].rename(tmp_path / "away")
     with pytest.raises(ModelFileError, match=r"3 parts, and m-00002-of-00003\.gguf is missing"):
@@ -148,7 +148,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
+def test_a_malicious_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = HOSTILE[name]
     (tmp_path / "m.gguf").write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as error:
@@ -164,7 +164,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(max_examples=300, deadline=2000, suppress_health_check=list(HealthCheck))
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=6))
-def test_a_mutated_file_is_read_or_refused(good: bytes, tmp_path: Path, mutations: list[tuple[str, int, int]]) -> None:
+def test_a_mutated_file_loads_or_is_refused(good: bytes, tmp_path: Path, mutations: list[tuple[str, int, int]]) -> None:
     path = tmp_path / "m.gguf"
     path.write_bytes(mutated(good, mutations))
     read_or_refused(lambda: GgufFile(path).tensors)

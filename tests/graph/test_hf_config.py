@@ -67,7 +67,7 @@ def test_positions_under_another_name() -> None:
 
 
 @pytest.mark.parametrize(("changes", "cap"), [({}, 50), ({"attn_logit_softcapping": None}, 0)])
-def test_a_soft_cap_of_null_is_none(changes: dict[str, Any], cap: float) -> None:
+def test_a_null_soft_cap_is_absent(changes: dict[str, Any], cap: float) -> None:
     gemma2 = {"architectures": ["Gemma2ForCausalLM"], "hidden_act": "gelu_pytorch_tanh"}
     assert fields(**gemma2, **changes)["attn_logit_softcapping"] == cap
 
@@ -127,7 +127,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"rope_scaling": {"type": "yarn", "factor": 4, "truncate": False}}, "without truncation"),
     ({"rope_scaling": {"type": "longrope", "long_factor": [1], "short_factor": [1]}}, "long_factor has 1 numbers"),
     ({"rope_scaling": [1]}, "unusable value .* for rope_scaling"),
-    ({"partial_rotary_factor": 0.01}, "turn 0 of the 16 channels"),
+    ({"partial_rotary_factor": 0.01}, "rotate 0 of the 16 channels"),
     (
         {"sliding_window": 8, "use_sliding_window": True, "layer_types": ["chunked"]},
         "unusable value .* for layer_types",
@@ -177,7 +177,7 @@ def test_a_quantisation_is_named(checkpoint: Path, tmp_path: Path, method: str) 
         HuggingFaceModel(changed(checkpoint, tmp_path / "hf", changes))
 
 
-def test_word_embeddings_that_are_not_tied_must_be_there(tmp_path: Path) -> None:
+def test_untied_word_embeddings_are_required(tmp_path: Path) -> None:
     write_decoder(tmp_path / "model.gguf", FAMILIES["llama, tied"])
     write_checkpoint(tmp_path / "hf", CHECKPOINTS["llama, tied"], GgufFile(tmp_path / "model.gguf"))
     config = json.loads((tmp_path / "hf" / "config.json").read_text()) | {"tie_word_embeddings": False}

@@ -83,7 +83,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
+def test_a_malicious_file_gives_a_short_error(name: str, tmp_path: Path) -> None:
     content, reason = HOSTILE[name]
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ModelFileError, match=reason) as error:
@@ -141,6 +141,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(max_examples=300, deadline=2000, suppress_health_check=list(HealthCheck))
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=6))
-def test_a_mutated_file_is_read_or_refused(good: bytes, tmp_path: Path, mutations: list[tuple[str, int, int]]) -> None:
+def test_a_mutated_file_loads_or_is_refused(good: bytes, tmp_path: Path, mutations: list[tuple[str, int, int]]) -> None:
     (tmp_path / "model.safetensors").write_bytes(mutated(good, mutations))
     read_or_refused(lambda: read(tmp_path))

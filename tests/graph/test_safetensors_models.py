@@ -45,7 +45,7 @@ NAMES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_checkpoint_and_its_gguf_file_give_equal_results(name: str, tmp_path: Path) -> None:
+def test_a_checkpoint_and_its_gguf_file_give_equal_output(name: str, tmp_path: Path) -> None:
     path, checkpoint = tmp_path / "model.gguf", CHECKPOINTS[name]
     write_decoder(path, FAMILIES[checkpoint.family])
     file = read_gguf(path, name)

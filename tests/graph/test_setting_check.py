@@ -41,7 +41,7 @@ def _check(architecture: str = "llama", /, **fields: Any) -> None:
         ("ssm.state_size", 16),
     ],
 )
-def test_a_setting_that_a_family_does_not_compute_is_refused(key: str, value: Any) -> None:
+def test_an_unsupported_setting_of_a_family_is_refused(key: str, value: Any) -> None:
     name = "attention.causal" if key == "attention.causal" else f"{key} = "
     with pytest.raises(ModelFileError, match=rf"{name}.*not supported for its architecture 'llama'\. Another engine"):
         _check(**{key: value})
@@ -62,11 +62,11 @@ def test_a_setting_that_a_family_does_not_compute_is_refused(key: str, value: An
         ("deepstack_mapping", [-1, -1]),
     ],
 )
-def test_a_setting_without_effect_is_accepted(key: str, value: Any) -> None:
+def test_an_ineffective_setting_is_accepted(key: str, value: Any) -> None:
     _check(**{key: value})
 
 
-def test_a_setting_of_windows_that_is_that_of_all_layers_is_accepted() -> None:
+def test_a_window_setting_equal_to_that_of_all_layers_is_accepted() -> None:
     _check("cohere2", **{"rope.freq_base": 5e4, "rope.freq_base_swa": 5e4})
     with pytest.raises(ModelFileError, match="freq_base_swa"):
         _check("cohere2", **{"rope.freq_base": 5e4, "rope.freq_base_swa": 1e4})

@@ -61,7 +61,7 @@ def perplexity(logprobs: npt.NDArray[np.float64]) -> float:
 
 
 def agreement(found: Array, wanted: Array) -> float:
-    """How often the likeliest token is the same."""
+    """How often the most likely token is the same."""
     return float((found.argmax(-1) == wanted.argmax(-1)).mean())
 
 
@@ -71,7 +71,7 @@ def test_exact_activations_match_numpy(tokens: list[int], reference: Array, tmp_
     assert agreement(found, reference) >= 0.99
 
 
-def test_as_served_it_is_close_to_numpy_and_to_llama_cpp(
+def test_the_served_precision_is_close_to_numpy_and_llama_cpp(
     tokens: list[int], reference: Array, llama_cpp: LlamaCpp, tmp_path: Path
 ) -> None:
     found = logits(tokens, tmp_path, ModelOptions(contexts=1))

@@ -90,7 +90,7 @@ async def test_the_asynchronous_methods(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("choice", ["required", "get_weather"])
-def test_a_round_trip_through_a_tool(long: ChatOpenAI, choice: str) -> None:
+def test_a_tool_call_round_trip(long: ChatOpenAI, choice: str) -> None:
     bound = long.bind_tools([get_weather], tool_choice=choice)
     calling = bound.invoke(WEATHER_QUESTION["content"])
     assert calling.tool_calls

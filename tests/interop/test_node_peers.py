@@ -22,7 +22,7 @@ def test_every_peer_is_run() -> None:
     assert sorted(path.name.partition(".")[0] for path in PEERS.glob("*.test.mjs")) == SUITES
 
 
-def test_a_zod_schema_gives_the_answer_its_type(node_peers: Path, node_sdk: Path) -> None:
+def test_a_zod_schema_types_the_answer(node_peers: Path, node_sdk: Path) -> None:
     typescript("types.ts", cwd=node_peers, emit=False)
 
 

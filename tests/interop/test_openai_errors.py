@@ -102,7 +102,7 @@ def settled(server: RunningServer, completion: str) -> dict[str, Any]:
     raise AssertionError("the completion has never ended")
 
 
-def test_a_stream_that_is_closed_frees_the_engine(peer: OpenAI, server: RunningServer) -> None:
+def test_closing_a_stream_frees_the_engine(peer: OpenAI, server: RunningServer) -> None:
     with peer.chat.completions.create(**ENDLESS, stream=True) as stream:
         completion = next(stream).id
     row = settled(server, completion)
@@ -110,7 +110,7 @@ def test_a_stream_that_is_closed_frees_the_engine(peer: OpenAI, server: RunningS
     assert row["output_tokens"] < ENDLESS["max_tokens"]
 
 
-async def test_a_task_that_is_cancelled_frees_the_engine(async_peer: AsyncOpenAI, server: RunningServer) -> None:
+async def test_cancelling_a_task_frees_the_engine(async_peer: AsyncOpenAI, server: RunningServer) -> None:
     begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def read() -> None:

@@ -52,7 +52,7 @@ async def test_the_asynchronous_client_parses_too(async_peer: AsyncOpenAI) -> No
     assert isinstance(parsed.choices[0].message.parsed, Dinner)
 
 
-def test_a_schema_as_it_is_written(peer: OpenAI) -> None:
+def test_a_schema_keeps_its_text(peer: OpenAI) -> None:
     form: Any = {"type": "json_schema", "json_schema": {"name": "weather", "schema": WEATHER_SCHEMA, "strict": True}}
     whole = peer.chat.completions.create(**FORMED, response_format=form).choices[0].message.content or ""
     jsonschema.validate(json.loads(whole), WEATHER_SCHEMA)
@@ -69,7 +69,7 @@ def _valid(call: Any) -> None:
 
 
 @pytest.mark.parametrize("choice", ["required", NAMED])
-def test_a_round_trip_through_a_tool(peer: OpenAI, choice: Any) -> None:
+def test_a_tool_call_round_trip(peer: OpenAI, choice: Any) -> None:
     calling = peer.chat.completions.create(**TOOLS, tool_choice=choice).choices[0]
     assert calling.finish_reason == "tool_calls"
     calls = calling.message.tool_calls

@@ -61,7 +61,7 @@ def test_parse_returns_an_object(client: Any) -> None:
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_a_round_of_tools(client: Any, stored: bool) -> None:
+def test_a_tool_round_trip(client: Any, stored: bool) -> None:
     first = client.responses.create(**ask(input=WEATHER, tools=[TOOL], tool_choice="required", store=stored))
     calls = [item for item in first.output if item.type == "function_call"]
     assert calls

@@ -13,7 +13,7 @@ from tests.support.upstreams.front_server import run_in_front_of
 
 @pytest.fixture(scope="module", name="server")
 def upstream_server(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server in front of the usual one, with its models under the same names."""
+    """A server before the usual one, with its models under the same names."""
     with run_in_front_of(server, tmp_path_factory.mktemp("upstream")) as running:
         yield running
 

@@ -47,7 +47,7 @@ def test_families_of_the_own_engine(tmp_path: Path, name: str) -> None:
     assert _reason(tmp_path / "model.gguf") is None
 
 
-def test_a_mixture_under_the_name_of_a_dense_family(tmp_path: Path) -> None:
+def test_a_mixture_of_experts_with_a_dense_family_name(tmp_path: Path) -> None:
     """Mixtral and Granite's mixtures."""
     assert _reason(_write(tmp_path / "a.gguf", experts=8)) == "is a mixture of experts"
     tensors = ("blk.0.ffn_up_exps.weight",)
@@ -56,7 +56,7 @@ def test_a_mixture_under_the_name_of_a_dense_family(tmp_path: Path) -> None:
     assert _reason(_write(tmp_path / "d.gguf", "hunyuan-dense", experts=1)) is None
 
 
-def test_a_setting_that_the_own_engine_does_not_compute(tmp_path: Path) -> None:
+def test_a_setting_unsupported_by_the_own_engine(tmp_path: Path) -> None:
     write_decoder(tmp_path / "model.gguf", replace(FAMILIES["llama"], fields={"attention.clamp_kqv": 8.0}))
     assert _reason(tmp_path / "model.gguf") == "has the setting attention.clamp_kqv = 8.0"
 
@@ -65,7 +65,7 @@ def test_formats_and_tokenizers(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.gguf")
     data = bytearray(path.read_bytes())
     name = b"token_embd.weight"
-    place = data.index(name) + len(name) + 4 + 16  # behind the dimensions
+    place = data.index(name) + len(name) + 4 + 16  # after the dimensions
     for number, shown in ((18, "IQ3_XXS"), (40, "NVFP4"), (77, "77")):
         data[place : place + 4] = number.to_bytes(4, "little")
         path.write_bytes(data)

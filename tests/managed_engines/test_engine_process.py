@@ -1,4 +1,4 @@
-"""Engine processes are started, watched, restarted and ended, and leave no process behind."""
+"""Engine processes are started, watched, restarted and ended, and leave no process."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def test_listens_on_loopback_with_a_key_that_no_command_line_shows(engine: Engin
     assert engine.memory_bytes() > 2**20
 
 
-def test_a_key_file_is_private_and_its_directory_goes_away() -> None:
+def test_a_key_file_is_private_and_its_directory_is_removed() -> None:
     settings = {"key_variable": "", "key_file_option": "--config"}
     engine = EngineProcess("stand-in", _launch(**settings), _LIMITS)
     try:
@@ -102,7 +102,7 @@ def test_stop_ends_all_descendants(engine: EngineProcess) -> None:
         engine.attempt.result(60)
 
 
-def test_an_engine_that_ignores_sigterm_is_killed() -> None:
+def test_an_engine_ignoring_sigterm_is_killed() -> None:
     engine = EngineProcess("deaf", _launch("--deaf"), _LIMITS)
     found = _ask(engine.start())
     engine.stop()
@@ -111,7 +111,7 @@ def test_an_engine_that_ignores_sigterm_is_killed() -> None:
 
 
 @pytest.mark.parametrize("victim", ["guardian", "engine"])
-def test_a_killed_engine_starts_again_with_another_key(engine: EngineProcess, victim: str) -> None:
+def test_a_killed_engine_restarts_with_a_new_key(engine: EngineProcess, victim: str) -> None:
     first = engine.start()
     found = _ask(first)
     assert engine.pid is not None
@@ -214,7 +214,7 @@ def test_no_process_survives_a_killed_server_and_guardian() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_child_of_a_dead_parent_exits() -> None:
+def test_a_child_exits_when_its_parent_is_dead() -> None:
     """The parent dies between the child's start and its `prctl`: the process id of the parent is another one then."""
     settings = json.dumps({**_launch().settings, "key": "key", "parent": 1}).encode() + b"\n"
     child = subprocess.Popen(
@@ -246,7 +246,7 @@ def _start_quietly(engine: EngineProcess) -> None:
         engine.start()
 
 
-def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_not_enough_memory_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **options: Any) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 

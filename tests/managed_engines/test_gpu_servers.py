@@ -41,7 +41,7 @@ def test_the_command_of_sglang() -> None:
         (SGLANG, ("--model-path", "x")),
     ],
 )
-def test_arguments_that_are_set_here_are_refused(server: GpuServer, arguments: tuple[str, ...]) -> None:
+def test_reserved_arguments_are_refused(server: GpuServer, arguments: tuple[str, ...]) -> None:
     with pytest.raises(EngineSettingsError, match=r"is set by this server"):
         launch(server, GpuServerOptions("m", "m", None, arguments))
 
@@ -62,7 +62,7 @@ def test_missing_programs_and_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.mark.parametrize("server", [VLLM, SGLANG], ids=["vllm", "sglang"])
 def test_life_cycle(server: GpuServer, tmp_path: Path) -> None:
-    """The whole command starts, with its key outside of the command line, and ends."""
+    """The whole command starts, with its key outside the command line, and ends."""
     program = tmp_path / server.program
     program.write_text(
         f"#!{sys.executable}\nimport runpy\nrunpy.run_path({stand_in_engine.__file__!r}, {{}}, '__main__')\n"

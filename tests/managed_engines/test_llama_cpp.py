@@ -196,7 +196,7 @@ async def test_a_full_cache_delays_requests_but_fails_none(files: dict[str, Path
         assert [answer.tokens for answer in answers] == [300] * 4
 
 
-async def test_leaving_frees_the_slot(mixture: Model) -> None:
+async def test_a_disconnect_frees_the_slot(mixture: Model) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 900, "ignore_eos": True}
     run = mixture.backend.run(
         await mixture.backend.prepare(parse_chat_request(json.dumps(body).encode()).request, Tenant("a"))
@@ -242,7 +242,7 @@ async def started(
         await backend.close()
 
 
-async def test_a_killed_child_is_one_error_for_each_request_and_returns(files: dict[str, Path]) -> None:
+async def test_a_killed_child_fails_each_request_once_and_restarts(files: dict[str, Path]) -> None:
     async for model in started(files["mixture"], limits=ProcessLimits(first_pause=0.2)):
         running = [
             asyncio.create_task(model.chat(tenant=f"t{i}", ignore_eos=True, max_tokens=900, stream=True))

@@ -54,14 +54,14 @@ async def seeing(files: dict[str, Path]) -> AsyncIterator[Model]:
     await backend.close()
 
 
-async def test_pictures_are_part_of_the_prompt(seeing: Model) -> None:
+async def test_images_are_part_of_the_prompt(seeing: Model) -> None:
     dark, light = [await seeing.chat(messages=_message(_picture(shade)), max_tokens=20) for shade in (0, 255)]
     assert dark.tokens == light.tokens == 20
     assert dark.text != light.text
     assert dark.prompt_tokens > 16  # of the picture alone
 
 
-async def test_broken_pictures_are_an_error_of_the_request(seeing: Model) -> None:
+async def test_broken_images_are_a_request_error(seeing: Model) -> None:
     for url in ("data:image/png;base64,AAAA", "data:text/plain;base64,AAAA"):
         with pytest.raises(RequestError) as raised:
             await seeing.chat(messages=_message(url), max_tokens=5)
@@ -71,7 +71,7 @@ async def test_broken_pictures_are_an_error_of_the_request(seeing: Model) -> Non
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/a.png", "HTTPS://example.org/a.png", "file:///etc/hostname", "/etc/hostname", "AAAA"]
 )
-async def test_pictures_are_loaded_from_nowhere(seeing: Model, url: str) -> None:
+async def test_remote_images_are_never_loaded(seeing: Model, url: str) -> None:
     with pytest.raises(RequestError) as raised:
         await seeing.chat(messages=_message(url), max_tokens=5)
     assert raised.value.code == "invalid_value"
@@ -85,7 +85,7 @@ async def test_schemas_and_text(seeing: Model) -> None:
     jsonschema.validate(json.loads(answer.text), schema)
 
 
-async def test_a_killed_child_is_one_error_and_returns(seeing: Model) -> None:
+async def test_a_killed_child_is_one_error_and_restarts(seeing: Model) -> None:
     backend = seeing.backend
     assert isinstance(backend, EngineBackend)
     running = [asyncio.create_task(seeing.chat(ignore_eos=True, max_tokens=1500)) for _ in range(3)]

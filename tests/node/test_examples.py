@@ -23,12 +23,12 @@ def execute(project: Path, server: RunningServer, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["commonjs.cjs", "typed.mts"])
-def test_the_likeliest_answer(node_project: Path, server: RunningServer, name: str) -> None:
+def test_the_most_likely_answer(node_project: Path, server: RunningServer, name: str) -> None:
     assert good_recipe(execute(node_project, server, name).strip(), ITALIAN)
 
 
 @pytest.mark.parametrize("name", ["chat.mjs", "conversation.mjs", "stream.mjs"])
-def test_some_answer(node_project: Path, server: RunningServer, name: str) -> None:
+def test_each_example_prints_an_answer(node_project: Path, server: RunningServer, name: str) -> None:
     output = execute(node_project, server, name)
     assert "Ingredients:\n- " in output
     if name != "conversation.mjs":
@@ -73,6 +73,6 @@ def test_complete(node_project: Path, server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_short_and_executed(name: str) -> None:
+def test_every_example_is_short_and_executed(name: str) -> None:
     assert len((FOLDER / name).read_text().splitlines()) <= 20
     assert name in Path(__file__).read_text()

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from forefront.gateway.ledger.settlement import LedgerRow
-from forefront.observability.quantile_sketch import QuantileSketch, merged
+from forefront.observability.quantile_sketch import QuantileSketch, merge_sketches
 from forefront.observability.request_history import (
     INTERVAL,
     INTERVALS,
@@ -65,7 +65,7 @@ def test_a_snapshot_does_not_change(history: RequestHistory, clock: Clock) -> No
     assert (sums.requests, sums.first_token.count, interval.running, interval.errors.total()) == (1, 1, 0, 0)
 
 
-def test_an_hour_is_kept(history: RequestHistory, clock: Clock) -> None:
+def test_history_covers_an_hour(history: RequestHistory, clock: Clock) -> None:
     for number in range(2 * INTERVALS):
         history.add(row(clock, seconds=1000 - number, name=str(number)), "engine_failed")
         clock.now += INTERVAL
@@ -115,7 +115,7 @@ def test_quantiles_are_within_five_percent() -> None:
     sketches = [QuantileSketch() for _ in range(3)]
     for number, value in enumerate(values):
         sketches[number % 3].add(value)
-    sketch, ordered = merged(sketches), sorted(values)
+    sketch, ordered = merge_sketches(sketches), sorted(values)
     for share in (0.0, 0.5, 0.95, 0.99):
         assert sketch.quantile(share) == pytest.approx(ordered[int(share * (len(values) - 1))], rel=0.051)
     assert sketch.count == 5000

@@ -90,7 +90,7 @@ def test_requests_that_do_not_complete_have_their_reason(clock: Clock, status: C
 
 
 @pytest.mark.parametrize("calls", [[], ["enqueued"], ["enqueued", "admitted"], ["enqueued", "admitted", "computed"]])
-def test_nothing_runs_or_waits_after_the_end(calls: list[str]) -> None:
+def test_discarding_twice_leaves_no_running_or_waiting_request(calls: list[str]) -> None:
     metrics = ModelMetrics()
     recorder = RequestRecorder(metrics)
     for call in calls:
@@ -126,7 +126,7 @@ def test_every_interval_of_a_long_answer_counts_once(clock: Clock) -> None:
     assert metrics.inter_token_latency.sum == pytest.approx(2999 / 4)
 
 
-def test_answers_have_no_interval_between_them(clock: Clock) -> None:
+def test_answers_without_streams_have_no_token_interval(clock: Clock) -> None:
     metrics = ModelMetrics()
     for deltas in (0, 1, 3, 2, 1):
         recorder = RequestRecorder(metrics)

@@ -1,6 +1,6 @@
 """Requests that two HTTP implementations could frame differently.
 
-Every case is two requests: a POST to a path that wants a key, and a GET of `/health` behind it. Bodies hold a DELETE,
+Every case is two requests: a POST to a path that wants a key, and a GET of `/health` after it. Bodies hold a DELETE,
 which must never be read as a request.
 """
 

@@ -68,7 +68,7 @@ _EARLIER = request("GET", "/health", "Host: x")
 
 
 def segments(content: bytes, seed: int) -> list[bytes]:
-    """The bytes behind two pipelined requests, cut at the end of a head, beside it and at random."""
+    """The bytes after two pipelined requests, cut at the end of a head, beside it and at random."""
     chance = random.Random(seed)
     whole = 2 * _EARLIER + content
     head = whole.find(b"\r\n\r\n", len(2 * _EARLIER)) + 4

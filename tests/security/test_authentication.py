@@ -48,13 +48,13 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*dict.fromkeys(real), "/nothing", "/v1", "/admin", "/metrics", "/favicon.ico", "/.env"]
 
 
-def test_the_written_list_is_the_whole_list(paths: list[str]) -> None:
+def test_the_public_paths_are_exactly_these(paths: list[str]) -> None:
     assert OPEN_PATHS == ALLOWED
     assert set(paths) >= ALLOWED
 
 
 @pytest.mark.slow
-def test_every_route_by_every_method_wants_a_key(server: RunningServer, paths: list[str]) -> None:
+def test_every_route_requires_a_key_for_every_method(server: RunningServer, paths: list[str]) -> None:
     with httpx.Client(base_url=server.url) as client:
         for path in paths:
             if path in ALLOWED:
@@ -68,7 +68,7 @@ def test_every_route_by_every_method_wants_a_key(server: RunningServer, paths: l
                         assert check_error(401, response.content)["code"] == "invalid_api_key"
 
 
-def test_open_paths_give_nothing_else_away(server: RunningServer) -> None:
+def test_public_paths_reveal_nothing_else(server: RunningServer) -> None:
     with httpx.Client(base_url=server.url) as client:
         for path in ALLOWED:
             for method in METHODS:

@@ -48,7 +48,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_bomb_is_one_error_and_the_next_request_works(server: RunningServer, name: str) -> None:
+def test_an_exploding_template_fails_once_and_the_next_request_works(server: RunningServer, name: str) -> None:
     with watched(server, headers={"content-type": "application/json"}) as client:
         assert client.post(PATH, content=GOOD_JSON).status_code == 200
         before = resident(server.process.pid)
@@ -69,7 +69,7 @@ def test_memory_is_released(server: RunningServer) -> None:
         assert resident(server.process.pid) - before < 200
 
 
-def test_a_body_without_a_length_is_bounded_too(server: RunningServer) -> None:
+def test_a_body_without_content_length_is_bounded(server: RunningServer) -> None:
     chunk = b"10000\r\n" + b" " * 2**16 + b"\r\n"
     head = request(
         "POST",
@@ -119,7 +119,7 @@ def test_the_last_of_duplicate_fields_counts_in_every_check(server: RunningServe
         assert (other.status_code, other.json()["error"]["param"]) == (404, "model")
 
 
-def test_a_prompt_that_is_too_long_is_refused_alone_with_its_numbers(server: RunningServer) -> None:
+def test_only_the_oversized_prompt_is_refused_with_its_numbers(server: RunningServer) -> None:
     """While it is being refused, and after, its neighbour's answer is what it would have been."""
     neighbour = GOOD | {"max_tokens": 200, "temperature": 0, "stream": True, "logit_bias": {"2": -100}}
 

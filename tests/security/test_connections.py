@@ -75,7 +75,7 @@ def test_health_answers_while_another_address_holds_2500_connections(server: Run
 
 
 @pytest.mark.parametrize("content", [b"", PARTIAL])
-def test_an_address_is_cut_to_its_share(small: RunningServer, content: bytes) -> None:
+def test_an_address_is_limited_to_its_share(small: RunningServer, content: bytes) -> None:
     with flood(small, 60, content) as held:
         deadline = time.monotonic() + 60  # the closing packets of the last connections may still be on their way
         while sum(map(is_open, held)) > _PLACES and time.monotonic() < deadline:
@@ -92,7 +92,7 @@ def test_an_address_is_cut_to_its_share(small: RunningServer, content: bytes) ->
             assert read_all(newest).status == 200
 
 
-def test_the_same_address_gets_in_too(small: RunningServer) -> None:
+def test_the_same_address_is_admitted(small: RunningServer) -> None:
     with flood(small, 100, address="127.0.0.1"):
         assert exchange(small.url, HEALTH).status == 200
         with small.client() as client:
@@ -123,7 +123,7 @@ def test_a_connection_with_a_key_outlives_a_flood(small: RunningServer) -> None:
             assert ask(one, MODELS).status == 200
 
 
-def test_a_wrong_key_does_not_count_as_one(small: RunningServer) -> None:
+def test_an_invalid_key_does_not_count_as_a_key(small: RunningServer) -> None:
     wrong = MODELS.replace(KEY.encode(), b"ff-wrong")
     with flood(small, 8) as held:
         for one in held:

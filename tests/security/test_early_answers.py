@@ -94,7 +94,7 @@ def test_the_response_is_complete_over_tls_while_megabytes_arrive(tls: tuple[Run
     assert (response.status, response.closed) == (413, True), response
 
 
-def test_a_client_that_sends_without_end_is_cut(server: RunningServer) -> None:
+def test_an_endless_sender_is_disconnected(server: RunningServer) -> None:
     """By bytes if it is fast."""
     sent = 0
     with connection(server.url, timeout=30) as opened:
@@ -106,7 +106,7 @@ def test_a_client_that_sends_without_end_is_cut(server: RunningServer) -> None:
     assert sent < 2**27
 
 
-def test_a_client_that_dribbles_is_cut(tls: tuple[RunningServer, Path]) -> None:
+def test_a_slow_sender_is_disconnected(tls: tuple[RunningServer, Path]) -> None:
     """By time if it is slow: the connection is the next one's."""
     server, certificate = tls
     context = ssl.create_default_context(cafile=str(certificate))

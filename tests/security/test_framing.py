@@ -88,7 +88,7 @@ def test_unambiguous_framing_is_answered(server: RunningServer) -> None:
         assert (response.status, response.count) == (200, 2), response
 
 
-def test_nonsense_behind_a_request_is_not_written_into_its_answer(server: RunningServer) -> None:
+def test_garbage_after_a_request_does_not_affect_its_response(server: RunningServer) -> None:
     long = json.dumps(
         json.loads(BODY) | {"max_tokens": 1500, "n": 16, "stream": True, "logit_bias": {"2": -100}}
     ).encode()
@@ -123,7 +123,7 @@ def wait_for(client: httpx.Client, *, running: bool) -> None:
         time.sleep(0.01)
 
 
-def test_a_long_line_of_requests_is_cut(server: RunningServer) -> None:
+def test_a_long_pipeline_of_requests_is_ended(server: RunningServer) -> None:
     long = json.dumps(json.loads(BODY) | {"max_tokens": 1900, "logit_bias": {"2": -100}}).encode()
     response = exchange(server.url, request(*CHAT, f"Content-Length: {len(long)}", body=long) + SMUGGLED * 1000)
     assert response.closed
@@ -148,7 +148,7 @@ def test_an_http_1_0_client_gets_no_chunks(server: RunningServer, stream: bool, 
         assert json.loads(response.body)["object"] == "chat.completion"
 
 
-def test_a_refusal_of_an_expected_body_ends_the_connection(server: RunningServer) -> None:
+def test_refusing_an_expected_body_closes_the_connection(server: RunningServer) -> None:
     """The client may leave the body out: what it sends next would be taken for that."""
     refused = ("POST", "/v1/chat/completions", "Host: x", "Expect: 100-continue", LENGTH)
     response = exchange(server.url, request(*refused) + SMUGGLED)
@@ -243,7 +243,7 @@ def test_connections_without_a_tls_handshake_are_closed(tiny_gguf: Path, tmp_pat
         assert server.stop() == 0
 
 
-def test_a_request_after_all_this_works(server: RunningServer, hasty: RunningServer) -> None:
+def test_the_server_works_after_all_attacks(server: RunningServer, hasty: RunningServer) -> None:
     for one in (server, hasty):
         with watched(one) as client:
             sent = client.post("/v1/chat/completions", content=BODY, headers={"content-type": "application/json"})

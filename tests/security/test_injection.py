@@ -215,7 +215,7 @@ def test_an_unknown_model_name_appears_only_in_the_body(stored: Stored) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["human", "json"])
-def test_no_client_writes_a_line_into_the_log(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_clients_cannot_inject_log_lines(form: str, tiny_gguf: Path, tmp_path: Path) -> None:
     """Paths are logged decoded, also of those who have no key."""
     odd = [
         "\n",

@@ -1,4 +1,4 @@
-"""The requests of one client do not affect those of others, and leave no resources behind."""
+"""The requests of one client do not affect those of others, and release all resources."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def asking(content: str, tokens: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(server: RunningServer) -> None:
+async def test_cancelling_other_requests_changes_no_answer(server: RunningServer) -> None:
     async with server.async_client() as client:
 
         async def third() -> str:
@@ -47,7 +47,7 @@ async def test_cancelling_neighbours_leaves_the_third_answer_as_it_is(server: Ru
         await until_idle(client)
 
 
-async def test_cut_streams_leave_no_sequence_and_no_socket_open(server: RunningServer) -> None:
+async def test_broken_streams_leave_no_sequence_and_no_socket(server: RunningServer) -> None:
     async with server.async_client() as client:
         await until_idle(client)
         before = sockets(server)

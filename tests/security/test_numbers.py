@@ -95,7 +95,7 @@ def numbers(kind: inspect.Type, path: tuple[str, ...] = ()) -> Iterator[Number]:
             yield from numbers(field.type, (*path, field.encode_name))
 
 
-def test_the_walk_finds_all_files() -> None:
+def test_the_walk_finds_all_number_fields() -> None:
     found = {number.path for number in numbers(inspect.type_info(ChatRequest))}
     assert found >= {("max_tokens",), ("temperature",), ("top_k",), ("seed",), ("n",), ("logit_bias", "5")}
     assert ("budget", "money") in {number.path for number in numbers(inspect.type_info(NewKey))}
@@ -135,7 +135,7 @@ def resident(pid: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
-def test_every_number_is_taken_or_refused_by_name(stored: Stored, endpoint: Endpoint, tmp_path: Path) -> None:
+def test_every_number_is_accepted_or_refused_by_name(stored: Stored, endpoint: Endpoint, tmp_path: Path) -> None:
     if "numbers" not in endpoint.path and endpoint.path not in {route.path for route in route_table(tmp_path)}:
         pytest.skip(f"there is no {endpoint.path} yet")
     headers = {"content-type": "application/json"}

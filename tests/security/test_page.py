@@ -54,7 +54,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_range_gets_the_whole_or_nothing(server: RunningServer, path: str) -> None:
+def test_range_headers_are_ignored(server: RunningServer, path: str) -> None:
     chance = random.Random(7)
     fuzzed = ["bytes=0" + "".join(chance.choices("0123456789-, ", k=chance.randrange(40))).strip() for _ in range(100)]
     with httpx.Client(base_url=server.url) as client:

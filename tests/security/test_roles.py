@@ -65,7 +65,7 @@ def encoder(
 
 
 def written(conversation: dict[str, Any], text: str) -> bytes:
-    """The request with `text` for each "@"; inside of arguments it is JSON within JSON."""
+    """The request with `text` for each "@"; inside arguments it is JSON within JSON."""
     inner = json.dumps(text)[1:-1]
     encoded = json.dumps(conversation | {"model": "x"})
     encoded = encoded.replace('\\"@\\"', json.dumps(f'"{inner}"')[1:-1])

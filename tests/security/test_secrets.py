@@ -82,7 +82,7 @@ def use(server: RunningServer, key: str) -> list[bytes]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_keys_are_nowhere_to_be_found(
+def test_keys_are_not_stored_in_plain_text(
     kind: str, tiny_gguf: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     variables = {"FOREFRONT_LOG_LEVEL": "debug", "FOREFRONT_LOG_FORMAT": "json" if kind == "sqlite" else "human"}

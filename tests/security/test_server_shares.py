@@ -135,7 +135,7 @@ async def test_a_backlog_of_store_calls_delays_no_other_project() -> None:
     assert order.index("modest") <= 3
 
 
-async def test_a_body_that_is_not_read_waits_in_pieces() -> None:
+async def test_an_unread_body_is_sent_in_pieces() -> None:
     """Each piece waits until `send` has taken the one before."""
     sent: list[bytes] = []
 

@@ -50,7 +50,7 @@ def test_a_batch_of_four_thousand_sequences(
     _until_idle(served)
 
 
-def test_many_streams_that_are_not_read(served: RunningServer, greedy: httpx.Client, neighbour: httpx.Client) -> None:
+def test_many_unread_streams(served: RunningServer, greedy: httpx.Client, neighbour: httpx.Client) -> None:
     fields = LONG | {"messages": [{"role": "user", "content": "unread"}], "n": 16, "stream": True}
     with ExitStack() as held:
         for _ in range(64):
@@ -80,7 +80,7 @@ def test_more_long_answers_than_slots_and_places(
 
 
 @pytest.mark.slow
-def test_a_turn_ends_with_the_work_not_with_the_reading(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_slot_is_freed_when_the_work_ends_not_the_reading(tiny_gguf: Path, tmp_path: Path) -> None:
     """Two answers that are not read would keep both turns of their own project for an hour."""
     variables = {"FOREFRONT_QUEUE_RUNNING": "2", "FOREFRONT_SERVER_SEND_SECONDS": "3600"}
     fields = LONG | {"messages": [{"role": "user", "content": "unread"}], "n": 8, "max_tokens": 1500, "stream": True}

@@ -57,7 +57,7 @@ def peak() -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_one_error_or_nothing_and_the_next_conversation_is_rendered(name: str) -> None:
+def test_an_exploding_template_never_affects_the_next_rendering(name: str) -> None:
     template = ChatTemplate("{% if messages[0].content == 'boom' %}" + BOMBS[name] + "{% endif %}fine")
     assert template.render([{"role": "user", "content": "hi"}]) == "fine"
     before = peak()
@@ -78,7 +78,7 @@ def test_a_bomb_is_one_error_or_nothing_and_the_next_conversation_is_rendered(na
         "{% if a %}" * 9999,
     ],
 )
-def test_a_bomb_that_is_a_constant_is_one_error(source: str) -> None:
+def test_an_exploding_constant_is_one_error(source: str) -> None:
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(MESSAGES)
 

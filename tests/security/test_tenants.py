@@ -93,7 +93,7 @@ def key_of(admin: httpx.Client, **fields: Any) -> dict[str, str]:
     return {"authorization": f"Bearer {made.json()['key']}"}
 
 
-def test_another_projects_prompt_is_cold_over_http(stored: Stored) -> None:
+def test_another_projects_prompt_is_uncached_over_http(stored: Stored) -> None:
     fields = CHAT | {"messages": [{"role": "user", "content": "The secret plan. The secret plan. " * 20}]}
     with stored.server.client() as admin:
 
@@ -137,7 +137,7 @@ async def test_a_budget_for_five_admits_five_of_fifty_concurrent_requests(stored
             assert admin.get(f"/v1/usage/{completion}", headers=key_of(admin, project="rich")).status_code == 404
 
 
-async def test_requests_at_a_time_are_counted_under_a_rush(stored: Stored) -> None:
+async def test_concurrent_requests_are_counted_under_load(stored: Stored) -> None:
     fields = CHAT | {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 300}
     with stored.server.client() as admin:
         headers = key_of(admin, project="narrow", limits={"concurrency": 3})
@@ -151,7 +151,7 @@ async def test_requests_at_a_time_are_counted_under_a_rush(stored: Stored) -> No
         assert again.status_code == 200, "what was refused has given its place back"
 
 
-async def test_a_cut_stream_is_charged_to_its_project_for_computed_tokens(stored: Stored) -> None:
+async def test_a_broken_stream_is_charged_for_its_computed_tokens(stored: Stored) -> None:
     fields = CHAT | {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1500, "n": 16, "stream": True}
     with stored.server.client() as admin:
         headers = key_of(admin, project="leaver")

@@ -96,7 +96,7 @@ EXPECTED: dict[str, Seen] = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-async def test_a_body_is_whole_wherever_the_bytes_are_cut(name: str) -> None:
+async def test_a_body_split_at_any_byte_is_complete(name: str) -> None:
     content = STREAMS[name]
     for cut in range(1, len(content)):
         seen, answers = await read_pieces([content[:cut], content[cut:]])
@@ -116,7 +116,7 @@ async def test_every_variant_of_an_upgrade_offer_leaves_the_body_alone() -> None
 
 
 @pytest.mark.parametrize("target", ["x:80", "/v1/models"])
-async def test_a_tunnel_is_refused_wherever_the_bytes_are_cut(target: str) -> None:
+async def test_connect_is_refused_at_any_byte_split(target: str) -> None:
     content = request("CONNECT", target, "Host: x", *OFFER, LENGTH, body=INNER) + NEXT
     for cut in range(1, len(content)):
         seen, answers = await read_pieces([content[:cut], content[cut:]])
@@ -135,13 +135,13 @@ async def test_heads_that_overlap_pieces_leave_nothing_behind() -> None:
 
 
 def check_chat(response: RawResponse) -> None:
-    """A completion, and `/health` behind it."""
+    """A completion, and `/health` after it."""
     assert (response.status, response.count, response.closed) == (200, 2, True), response
     assert b'"object":"chat.completion"' in response.content
     assert response.content.endswith(b'{"status":"ok"}')
 
 
-def test_a_server_answers_a_chat_that_offers_an_upgrade(server: RunningServer) -> None:
+def test_a_chat_request_that_offers_an_upgrade_is_answered(server: RunningServer) -> None:
     content = request(*CHAT, *OFFER, f"Content-Length: {len(BODY)}", body=BODY) + NEXT
     check_chat(exchange(server.url, content))
     with connection(server.url) as opened:

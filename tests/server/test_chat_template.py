@@ -80,7 +80,7 @@ def test_a_template_can_be_given_by_name_and_by_file(bare: Path, tmp_path: Path,
         (b"{% for %}", "the chat template cannot be compiled"),
     ],
 )
-def test_a_template_that_cannot_be_used_is_one_line(
+def test_an_unusable_template_is_a_one_line_error(
     bare: Path, tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     file = tmp_path / "my.jinja"

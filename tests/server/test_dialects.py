@@ -44,7 +44,7 @@ SCHEMA = {
 FORM = {"type": "json_schema", "json_schema": {"name": "weather", "schema": SCHEMA}}
 
 
-class Speakers:
+class DialectServers:
     """Servers of a few families each, started at the first use."""
 
     _SIZE = 4
@@ -67,10 +67,10 @@ class Speakers:
 
 
 @pytest.fixture(scope="module")
-def speakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Speakers]:
+def speakers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DialectServers]:
     """A model of each family."""
     with ExitStack() as stack:
-        yield Speakers(stack, tmp_path_factory.mktemp("dialects"))
+        yield DialectServers(stack, tmp_path_factory.mktemp("dialects"))
 
 
 def body(model: str, **fields: Any) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def thinking(model: str, **fields: Any) -> dict[str, Any]:
     return body(model, n=4, logit_bias=bias, **fields)
 
 
-def whole(server: Speakers, request_fields: dict[str, Any]) -> dict[str, Any]:
+def whole(server: DialectServers, request_fields: dict[str, Any]) -> dict[str, Any]:
     with server.client(request_fields["model"]) as client:
         answer = client.post(PATH, json=request_fields)
     assert answer.status_code == 200, answer.text
@@ -91,7 +91,7 @@ def whole(server: Speakers, request_fields: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def streamed(server: Speakers, request_fields: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def streamed(server: DialectServers, request_fields: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The choices that the chunks of a stream make, put together by their own rules, and its usage."""
     options = {"stream": True, "stream_options": {"include_usage": True}}
     with server.client(request_fields["model"]) as client:
@@ -128,7 +128,7 @@ def _calls(choice: dict[str, Any]) -> list[dict[str, Any]]:
     return calls
 
 
-def agree(server: Speakers, request_fields: dict[str, Any]) -> list[dict[str, Any]]:
+def agree(server: DialectServers, request_fields: dict[str, Any]) -> list[dict[str, Any]]:
     """The choices of the answer, which must be the same streamed."""
     answer = whole(server, request_fields)
     choices, usage = streamed(server, request_fields)
@@ -144,7 +144,7 @@ def valid(call: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_reasoning_is_separated(speakers: Speakers, model: str) -> None:
+def test_reasoning_is_separated(speakers: DialectServers, model: str) -> None:
     request_fields = thinking(model, max_tokens=60)
     choices = agree(speakers, request_fields)
     assert any(choice["content"] and choice.get("reasoning_content") for choice in choices)
@@ -156,7 +156,7 @@ def test_reasoning_is_separated(speakers: Speakers, model: str) -> None:
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_answer_that_never_ends_its_reasoning(speakers: Speakers, model: str) -> None:
+def test_an_answer_with_endless_reasoning(speakers: DialectServers, model: str) -> None:
     bias = {FAMILIES[model].token("</think>"): -100, "2": -100}
     answer = whole(speakers, body(model, max_tokens=12, logit_bias=bias, response_format=FORM))
     assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": 12}
@@ -166,7 +166,7 @@ def test_an_answer_that_never_ends_its_reasoning(speakers: Speakers, model: str)
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_reasoning_effort_switches_reasoning(speakers: Speakers, model: str) -> None:
+def test_reasoning_effort_switches_reasoning(speakers: DialectServers, model: str) -> None:
     with speakers.client(model) as client:
         prompts = {
             effort: client.post(f"{PATH}/preflight", json=body(model, reasoning_effort=effort)).json()["prompt"]
@@ -181,7 +181,7 @@ def test_reasoning_effort_switches_reasoning(speakers: Speakers, model: str) -> 
     assert answer["choices"][0]["message"]["content"]
 
 
-def test_reasoning_effort_is_refused_by_models_without_a_switch(speakers: Speakers) -> None:
+def test_reasoning_effort_is_refused_by_models_without_a_switch(speakers: DialectServers) -> None:
     for model, effort, status in [("llama", "high", 200), ("llama", "none", 200), ("magistral", "none", 400)]:
         with speakers.client(model) as client:
             answer = client.post(PATH, json=body(model, reasoning_effort=effort, max_tokens=2))
@@ -191,7 +191,7 @@ def test_reasoning_effort_is_refused_by_models_without_a_switch(speakers: Speake
 
 @pytest.mark.parametrize("model", THINKERS)
 @pytest.mark.parametrize("form", [{"response_format": FORM}, {"regex": "[a-c]{3}-[0-9]{2}"}])
-def test_a_response_format_applies_after_reasoning(speakers: Speakers, model: str, form: dict[str, Any]) -> None:
+def test_a_response_format_applies_after_reasoning(speakers: DialectServers, model: str, form: dict[str, Any]) -> None:
     choices = agree(speakers, thinking(model, **form))
     assert any(choice.get("reasoning_content") for choice in choices)
     answered = [choice for choice in choices if choice["content"]]
@@ -204,14 +204,14 @@ def test_a_response_format_applies_after_reasoning(speakers: Speakers, model: st
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_response_format_applies_from_the_start_without_reasoning(speakers: Speakers, model: str) -> None:
+def test_a_response_format_applies_from_the_start_without_reasoning(speakers: DialectServers, model: str) -> None:
     [choice] = agree(speakers, body(model, reasoning_effort="none", response_format=FORM))
     jsonschema.validate(json.loads(choice["content"]), SCHEMA)
 
 
 @pytest.mark.parametrize("tool_choice", ["required", NAMED])
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choice: Any) -> None:
+def test_a_forced_call_after_reasoning(speakers: DialectServers, model: str, tool_choice: Any) -> None:
     choices = agree(speakers, thinking(model, tools=list(TOOLS.values()), tool_choice=tool_choice, max_tokens=160))
     assert any(choice["calls"] and choice.get("reasoning_content") for choice in choices)
     for choice in choices:
@@ -223,7 +223,7 @@ def test_a_forced_call_after_reasoning(speakers: Speakers, model: str, tool_choi
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) -> None:
+def test_a_call_started_by_the_model(speakers: DialectServers, model: str) -> None:
     """Text is free until the marker; what follows it is bound, and only that."""
     bias = {FAMILIES[model].token("<tool_call>"): 8}
     request_fields = body(
@@ -237,7 +237,7 @@ def test_a_call_that_the_model_begins_by_itself(speakers: Speakers, model: str) 
 
 
 @pytest.mark.parametrize("model", THINKERS)
-def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> None:
+def test_an_object_or_a_call_after_reasoning(speakers: DialectServers, model: str) -> None:
     request_fields = thinking(
         model, tools=list(TOOLS.values()), tool_choice="auto", response_format=FORM, max_tokens=160
     )
@@ -261,7 +261,7 @@ def test_an_object_or_a_call_after_reasoning(speakers: Speakers, model: str) -> 
     ],
 )
 @pytest.mark.parametrize("model", [name for name in FAMILIES if name not in THINKERS])
-def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choice: Any, parallel: bool) -> None:
+def test_forced_calls_of_every_family(speakers: DialectServers, model: str, tool_choice: Any, parallel: bool) -> None:
     request_fields = body(
         model, n=4, tools=list(TOOLS.values()), tool_choice=tool_choice, parallel_tool_calls=parallel, max_tokens=160
     )
@@ -276,7 +276,7 @@ def test_forced_calls_of_every_family(speakers: Speakers, model: str, tool_choic
 
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("max_tokens", [90, 110])
-def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tokens: int) -> None:
+def test_calls_close_when_tokens_run_out(speakers: DialectServers, model: str, max_tokens: int) -> None:
     effort = {"reasoning_effort": "none"} if model in THINKERS else {}
     request_fields = body(
         model, n=6, tools=list(TOOLS.values()), tool_choice="required", max_tokens=max_tokens, **effort
@@ -300,7 +300,9 @@ def test_calls_close_when_tokens_run_out(speakers: Speakers, model: str, max_tok
         ("llama", "<|start_header_id|>", False),
     ],
 )
-def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str, token: str, ends: bool) -> None:
+def test_an_answer_ends_at_the_end_tokens_of_its_family(
+    speakers: DialectServers, model: str, token: str, ends: bool
+) -> None:
     """The file names another end token."""
     bias = {FAMILIES[model].token(token): 100}
     answer = whole(speakers, body(model, logit_bias=bias, max_tokens=3))
@@ -309,7 +311,7 @@ def test_an_answer_ends_where_its_family_ends_it(speakers: Speakers, model: str,
     assert answer["choices"][0]["message"]["content"] == ""
 
 
-def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> None:
+def test_an_assistant_prefix_is_continued_in_the_final_channel(speakers: DialectServers) -> None:
     beginning = {"role": "assistant", "content": "It is <|end|>"}
     request_fields = body("gpt-oss", messages=[QUESTION, beginning], max_tokens=4)
     with speakers.client("gpt-oss") as client:
@@ -319,7 +321,7 @@ def test_a_beginning_is_continued_in_the_final_channel(speakers: Speakers) -> No
 
 
 @pytest.mark.parametrize("model", ["qwen-coder", "lfm", "gpt-oss", "gemma"])
-def test_a_response_format_applies_in_every_dialect(speakers: Speakers, model: str) -> None:
+def test_a_response_format_applies_in_every_dialect(speakers: DialectServers, model: str) -> None:
     for fields in ({}, {"tools": list(TOOLS.values()), "tool_choice": "auto"}):
         for choice in agree(speakers, body(model, n=2, response_format=FORM, max_tokens=160, **fields)):
             assert choice["calls"] or choice["content"]
@@ -330,7 +332,7 @@ def test_a_response_format_applies_in_every_dialect(speakers: Speakers, model: s
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_calls_and_their_results_come_back(speakers: Speakers, model: str) -> None:
+def test_calls_and_their_results_come_back(speakers: DialectServers, model: str) -> None:
     """Also calls that another model has made, two in a message and under its own ids."""
     calls = [
         {"id": f"call_{number:024}", "type": "function", "function": {"name": name, "arguments": arguments}}

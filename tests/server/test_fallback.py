@@ -120,7 +120,7 @@ def test_the_header_takes_any_name(served: Served) -> None:
     assert served.chat("dead ünder").headers[HEADER] == MODEL
 
 
-def test_a_fallback_that_the_key_may_not_use_is_left_out(served: Served) -> None:
+def test_a_fallback_outside_the_keys_models_is_skipped(served: Served) -> None:
     response = served.chat("dead", served.key(models=["dead"]))
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "upstream_unavailable"
@@ -164,7 +164,7 @@ def test_the_deadline_covers_all_models_together(served: Served) -> None:
     assert response.status_code == 408 or response.json()["choices"][0]["finish_reason"] == "deadline"
 
 
-def test_when_all_fail_the_error_is_that_of_the_model(served: Served) -> None:
+def test_the_error_is_the_first_models_when_all_fail(served: Served) -> None:
     served.upstream.script.append(upstream_faults()["stream: 500"].answer)
     response = served.chat("second")
     assert response.status_code == 503

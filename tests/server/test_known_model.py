@@ -30,7 +30,7 @@ def reachable(directory: Path) -> bool:
 
 
 def ask(client: httpx.Client, question: str) -> str:
-    """The likeliest answer."""
+    """The most likely answer."""
     messages = [{"role": "system", "content": "Answer in one short sentence."}, {"role": "user", "content": question}]
     fields = {"model": "smollm2", "messages": messages, "max_tokens": 24, "temperature": 0}
     text: str = client.post("/v1/chat/completions", json=fields, timeout=120).json()["choices"][0]["message"]["content"]

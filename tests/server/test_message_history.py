@@ -88,7 +88,7 @@ def test_the_header_of_ignored_fields_is_bounded(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("arguments", ['{"city": "Ro', "[1]", '"Rome"', "Rome", "{'city': 'Rome'}", "7", "\ud83d"])
-def test_arguments_that_are_no_json_are_text(server: RunningServer, arguments: str) -> None:
+def test_invalid_json_arguments_are_text(server: RunningServer, arguments: str) -> None:
     history = [QUESTION, call(arguments), {"role": "tool", "tool_call_id": "c1", "content": "error"}]
     shown, _ = prompt(server, history, tools=[TOOL])
     text = arguments.replace("\ud83d", "\ufffd")
@@ -162,7 +162,7 @@ def test_functions_are_answered_in_their_own_form(server: RunningServer) -> None
     assert final["finish_reason"] == "stop"
 
 
-def test_functions_may_be_left_alone(server: RunningServer) -> None:
+def test_functions_may_be_unused(server: RunningServer) -> None:
     for choice in ("none", "auto", None):
         messages = [{"role": "user", "content": "What is 3 + 4?"}]
         answer = ask(server, messages, functions=[FUNCTION], function_call=choice)[0]["choices"][0]
@@ -170,7 +170,7 @@ def test_functions_may_be_left_alone(server: RunningServer) -> None:
         assert answer["message"]["content"]
 
 
-def test_half_an_emoji_is_taken(server: RunningServer) -> None:
+def test_a_lone_surrogate_is_accepted(server: RunningServer) -> None:
     """As histories have it that were cut by UTF-16 units."""
     shown, _ = prompt(server, [{"role": "user", "content": "cut \ud83d"}])
     assert "cut \ufffd" in shown
@@ -208,7 +208,7 @@ def test_arguments_as_an_object_in_the_responses_api(server: RunningServer) -> N
     assert answer({"city": "Rome"}) == answer('{"city": "Rome"}')
 
 
-def test_arguments_that_nest_too_deep_are_a_clear_error(server: RunningServer) -> None:
+def test_deeply_nested_arguments_are_an_error(server: RunningServer) -> None:
     """At every depth that the reader of JSON takes, and beyond."""
     codes = set()
     for depth in (900, *range(950, 1001, 5), 2000):

@@ -115,7 +115,7 @@ def test_errors_are_counted_by_code(client: httpx.Client) -> None:
     assert after("http_requests_total", method="GET", route="/v1/models", status="401") == 1
 
 
-def test_a_request_that_is_no_http_is_counted(client: httpx.Client) -> None:
+def test_a_non_http_request_is_counted(client: httpx.Client) -> None:
     before = scrape(client)("errors_total", code="invalid_http")
     with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=20) as connection:
         connection.sendall(b"NOT HTTP\r\n\r\n")
@@ -144,7 +144,7 @@ def test_client_text_is_never_a_label(client: httpx.Client, store: str) -> None:
     assert {"method": "GET", "route": "/v1/models/{id}", "status": "404"} in labels
 
 
-def test_a_client_that_leaves_is_an_abort(tmp_path: Path) -> None:
+def test_a_disconnect_is_an_abort(tmp_path: Path) -> None:
     with (
         Nursery().serve(f"sqlite:///{tmp_path / 'f.db'}", tmp_path / "log", pause=0.01) as server,
         httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {KEY}"}) as client,

@@ -173,7 +173,7 @@ class Damage:
         self._path.unlink()
 
 
-async def test_a_file_that_is_damaged_is_one_attempt_and_one_error_for_each(
+async def test_a_damaged_file_is_tried_once_and_fails_each_waiter_once(
     models: RunningServer, copy: Path, client: httpx.Client
 ) -> None:
     damage = Damage(copy)
@@ -205,7 +205,7 @@ async def test_a_file_that_is_damaged_is_one_attempt_and_one_error_for_each(
         assert (await request()).status_code == 200
 
 
-async def test_a_running_answer_is_whole_although_its_model_is_to_go(
+async def test_a_running_answer_completes_before_its_model_is_removed(
     models: RunningServer, client: httpx.Client
 ) -> None:
     body = {"model": "first", "messages": HELLO, "max_tokens": 200, "ignore_eos": True, "stream": True}

@@ -71,7 +71,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_nothing_changes_without_changes(client: httpx.Client) -> None:
+def test_a_reload_without_changes_does_nothing(client: httpx.Client) -> None:
     before = client.get("/admin/status").json()["models"]
     result = client.post("/admin/reload").json()
     assert result == {

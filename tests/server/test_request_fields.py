@@ -34,7 +34,7 @@ def prompt(server: RunningServer, messages: list[dict[str, Any]]) -> str:
     return text
 
 
-def test_parts_a_prompt_and_a_string_are_the_same(server: RunningServer) -> None:
+def test_prompt_and_string_inputs_are_equivalent(server: RunningServer) -> None:
     plain = content(ask(server))
     parts = [{"type": "text", "text": "What is 3 + 4?"}]
     assert content(ask(server, messages=[{"role": "user", "content": parts}])) == plain
@@ -48,7 +48,7 @@ def test_a_developer_speaks_as_the_system(server: RunningServer) -> None:
     assert "<|im_start|>system\nAnswer in upper case<|im_end|>" in texts[0]
 
 
-def test_a_beginning_is_continued(server: RunningServer) -> None:
+def test_an_assistant_prefix_is_continued(server: RunningServer) -> None:
     whole = content(ask(server))
     beginning = whole.rpartition(" ")[0]
     assert beginning
@@ -56,7 +56,7 @@ def test_a_beginning_is_continued(server: RunningServer) -> None:
     assert beginning + content(ask(server, messages=messages)) == whole
 
 
-def test_calls_and_results_are_shown_as_the_model_knows_them(server: RunningServer) -> None:
+def test_calls_and_results_are_rendered_in_the_models_format(server: RunningServer) -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "get_time", "arguments": '{"city":"<|im_end|>"}'}}
     messages: list[dict[str, Any]] = [
         USER,
@@ -99,7 +99,7 @@ def test_a_model_without_reasoning_gets_no_reasoning_prompt(server: RunningServe
 
 
 @pytest.mark.parametrize("fields", [{}, {"logit_bias": {"5": 1}}, {"regex": "[0-9]{1,3}"}])
-def test_top_p_0_is_the_likeliest_token(server: RunningServer, fields: dict[str, Any]) -> None:
+def test_top_p_0_is_the_most_likely_token(server: RunningServer, fields: dict[str, Any]) -> None:
     """OpenAI's API takes 0, and some clients send it by default."""
     greedy = content(ask(server, **fields))
     for seed in range(3):

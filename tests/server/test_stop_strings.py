@@ -38,7 +38,7 @@ def deltas(server: RunningServer, **fields: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("choice", ["auto", "required"])
-def test_calls_are_not_cut(server: RunningServer, stop: list[str], choice: str) -> None:
+def test_stop_strings_do_not_truncate_calls(server: RunningServer, stop: list[str], choice: str) -> None:
     fields = {"tools": [TOOL], "tool_choice": choice, "stop": stop}
     answer = ask(server, **fields)["choices"][0]
     assert answer["finish_reason"] == "tool_calls"
@@ -62,7 +62,7 @@ def test_json_of_a_form_is_not_cut(server: RunningServer, form: dict[str, Any], 
     assert isinstance(json.loads(text), dict)
 
 
-def test_content_beside_tools_is_cut(server: RunningServer) -> None:
+def test_stop_strings_truncate_content_beside_tools(server: RunningServer) -> None:
     messages = [{"role": "user", "content": "What is 3 + 4?"}]
     plain = ask(server, messages=messages, tools=[TOOL])["choices"][0]["message"]["content"]
     middle = plain.split()[1]

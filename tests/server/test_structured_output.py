@@ -83,7 +83,7 @@ def test_every_limit_gives_complete_json_or_a_truncated_answer(server: RunningSe
     assert complete[-1]
 
 
-def test_keywords_that_cannot_be_enforced_are_named(server: RunningServer) -> None:
+def test_unenforceable_keywords_are_named(server: RunningServer) -> None:
     schema = {"type": "object", "properties": {"name": {"type": "string", "pattern": r"(a)\1"}}, "required": ["name"]}
     loose = {"type": "json_schema", "json_schema": {"name": "box", "schema": schema}}
     path = "response_format.json_schema.schema.properties.name.pattern"
@@ -130,7 +130,7 @@ def test_a_tool_with_a_malformed_schema_can_be_called(server: RunningServer, sch
     assert list(json.loads(made["message"]["tool_calls"][0]["function"]["arguments"])) == ["part"]
 
 
-def test_a_keyword_that_is_null_is_no_keyword(server: RunningServer) -> None:
+def test_a_null_keyword_is_ignored(server: RunningServer) -> None:
     unused = dict.fromkeys(("enum", "items", "required", "anyOf", "minimum", "additionalProperties", "pattern"))
     schema = unused | {"type": "object", "properties": {"size": unused | {"type": "integer"}}, "required": ["size"]}
     made = choice(server, "tiny", response_format=schema_format(schema))
@@ -181,7 +181,7 @@ def test_grammars(server: RunningServer, grammar: Any) -> None:
         assert choice(server, "tiny", grammar=grammar, seed=seed)["message"]["content"] in ("yes", "no")
 
 
-def test_a_plain_completion_has_a_form_too(server: RunningServer) -> None:
+def test_a_text_completion_takes_a_response_format(server: RunningServer) -> None:
     with server.client() as client:
         fields = {"model": "tiny", "prompt": ["a", "b"], "regex": "[0-9]{4}", "n": 2, "max_tokens": 30}
         answer = client.post("/v1/completions", json=fields).json()
@@ -211,5 +211,5 @@ def test_a_stream_of_an_object_is_the_object(server: RunningServer) -> None:
         ({"grammar": {"syntax": "gbnf", "definition": "root ::= ("}}, "grammar.definition"),
     ],
 )
-def test_forms_that_cannot_be_used(server: RunningServer, fields: dict[str, Any], param: str) -> None:
+def test_unusable_response_formats(server: RunningServer, fields: dict[str, Any], param: str) -> None:
     assert refusal(server, **fields) == (422, "invalid_value", param)

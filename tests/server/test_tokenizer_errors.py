@@ -38,9 +38,7 @@ def backtracking() -> Tokenizer:
         ("/v1/chat/completions/preflight", {"messages": [{"role": "user", "content": HARD}]}, "messages"),
     ],
 )
-def test_a_text_that_cannot_be_encoded(
-    server_of_ir: RunningServer, path: str, fields: dict[str, Any], param: str
-) -> None:
+def test_an_unencodable_text(server_of_ir: RunningServer, path: str, fields: dict[str, Any], param: str) -> None:
     with server_of_ir.client() as client:
         response = client.post(path, json={"model": "ir", "max_tokens": 2} | fields)
         assert response.status_code == 422

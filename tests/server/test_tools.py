@@ -79,20 +79,20 @@ def test_a_named_tool_is_called_with_valid_arguments(server: RunningServer, mode
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_required_call_is_one_of_the_tools(server: RunningServer, seed: int) -> None:
+def test_a_required_call_uses_an_offered_tool(server: RunningServer, seed: int) -> None:
     made = choice(server, tool_choice="required", temperature=1.5, seed=seed, parallel_tool_calls=False, max_tokens=200)
     [call] = made["message"]["tool_calls"]
     valid(call, {"get_weather": WEATHER, "add": ADD}[call["function"]["name"]])
 
 
-def test_none_is_called_where_none_may_be(server: RunningServer) -> None:
+def test_no_tool_is_called_with_tool_choice_none(server: RunningServer) -> None:
     plain = choice(server, tool_choice="none")
     assert "tool_calls" not in plain["message"]
     assert plain == choice(server, tools=None)
 
 
 @pytest.mark.parametrize("choice_", ["auto", "required"])
-def test_a_stream_puts_together_to_the_whole(server: RunningServer, choice_: str) -> None:
+def test_a_stream_adds_up_to_the_whole_answer(server: RunningServer, choice_: str) -> None:
     whole = choice(server, tool_choice=choice_)
     with server.client() as client:
         text = client.post(PATH, json=body(tool_choice=choice_, stream=True)).text
@@ -155,7 +155,7 @@ def test_refusals(server: RunningServer, fields: dict[str, Any], param: str) -> 
     assert answer.json()["error"]["param"] == param
 
 
-def test_a_schema_that_cannot_be_enforced_does_not_keep_the_other_tools_from_being_used(server: RunningServer) -> None:
+def test_an_unenforceable_schema_does_not_disable_other_tools(server: RunningServer) -> None:
     def named(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
         return {"type": "function", "function": {"name": name, "parameters": parameters}}
 
@@ -188,7 +188,7 @@ def test_only_allowed_tools_are_called(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("name", ["get_weather", None])
-def test_a_forced_call_without_room_is_left_out(server: RunningServer, name: str | None) -> None:
+def test_a_truncated_forced_call_is_omitted(server: RunningServer, name: str | None) -> None:
     forced: Any = "required" if name is None else {"type": "function", "function": {"name": name}}
     for max_tokens in (1, 2, 8):
         made = choice(server, tool_choice=forced, max_tokens=max_tokens)

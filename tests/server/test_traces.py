@@ -137,7 +137,7 @@ def test_a_failure_names_its_code(exported: Exported) -> None:
     assert span.status.code == 2  # STATUS_CODE_ERROR
 
 
-def test_a_client_that_leaves_is_no_error(exported: Exported) -> None:
+def test_a_disconnect_is_not_an_error(exported: Exported) -> None:
     span = exported.spans(trace("left"))[0]
     assert attributes(span)["gen_ai.response.finish_reasons"] == ["abort"]
     assert span.status.code == 0
@@ -154,7 +154,7 @@ def test_an_invalid_parent_begins_a_trace(exported: Exported, parent: str) -> No
     assert span.trace_state == ""
 
 
-def test_a_parent_that_is_not_sampled_is_respected(exported: Exported) -> None:
+def test_an_unsampled_parent_is_respected(exported: Exported) -> None:
     assert exported.spans(trace("hidden")) == []
 
 

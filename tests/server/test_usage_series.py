@@ -45,6 +45,6 @@ def test_a_project_alone(history: RequestHistory) -> None:
     assert answer.groups["p1"] == answer.total
 
 
-def test_an_hour_later_nothing_is_left(history: RequestHistory) -> None:
+def test_the_history_is_empty_after_an_hour(history: RequestHistory) -> None:
     answer = hour_history(history.snapshot(), "model", UsageFilter(), START + 3 * INTERVAL * INTERVALS)
     assert (sum(answer.total.requests), len(answer.total.requests)) == (0, INTERVALS)

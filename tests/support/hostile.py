@@ -38,8 +38,8 @@ class Hostile:
 def _repeated(unit: str, size: int) -> str:
     """As many of `unit`, with commas between them, as a body of `size` may have."""
     parsed, members = parsed_size(f"{unit},".encode(), _PARSED), unit.count('":')
-    most = min(size // (len(unit) + 1), _PARSED // parsed)
-    return ",".join([unit] * min(most, (MAX_MEMBERS - 20) // max(members, 1)))
+    maximum = min(size // (len(unit) + 1), _PARSED // parsed)
+    return ",".join([unit] * min(maximum, (MAX_MEMBERS - 20) // max(members, 1)))
 
 
 def _chat(extra: str = "", content: str = '"x"') -> bytes:

@@ -186,7 +186,7 @@ def test_a_configuration_outside_json_gives_a_short_error(tmp_path: Path) -> Non
         load_tokenizer(tmp_path)
 
 
-def test_a_pattern_that_the_library_gives_up_is_an_error(tmp_path: Path) -> None:
+def test_a_pattern_beyond_the_library_is_an_error(tmp_path: Path) -> None:
     pipeline = byte_pipeline()
     pipeline.pre_tokenizer = pre_tokenizers.Split(Regex("(a+)+b"), "isolated")
     ours = load_tokenizer(save(tmp_path, pipeline))

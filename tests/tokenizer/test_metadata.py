@@ -145,7 +145,7 @@ def test_tokens_that_end_an_answer_are_known_by_name(names: list[str], kind: int
 
 
 @pytest.mark.parametrize("text", ["<0x41>", "a<0x41>b", "<<0x41>>", "<0x41", "é<0x4a>", "<0x0A> <0xFF>a"])
-def test_the_name_of_a_byte_token_is_text_in_a_unigram_vocabulary_without_a_token_for_its_bracket(text: str) -> None:
+def test_the_name_of_a_byte_token_is_text_in_unigram_vocabularies(text: str) -> None:
     names = [f"<0x{byte:02X}>" for byte in range(256)]
     tokens = ["<unk>", "<s>", "</s>", *names, *"▁0x41>ab"]
     metadata = metadata_of(Vocabulary(tokens, scores=[0.0] * 259 + [-1.0] * 8), "t5", add_space_prefix=False)

@@ -73,7 +73,7 @@ def test_only_what_follows_no_text_gets_a_space() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_long_text_has_the_tokens_of_its_parts_in_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_has_the_tokens_of_its_chunks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is cut where words end, for memory's sake."""
     tokenizer = MODELS[kind]
     text = " and so on ".join(texts(120, 5, [*CONTROL, *USER_DEFINED]))

@@ -184,7 +184,7 @@ def test_invalid_added_tokens_give_a_short_error(files: Mapping[str, Any], tmp_p
 
 @settings(max_examples=150)
 @given(st.data())
-def test_a_damaged_model_is_read_or_refused(data: st.DataObject) -> None:
+def test_a_damaged_model_loads_or_is_refused(data: st.DataObject) -> None:
     content = bytearray((REFERENCES / "bpe.model").read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=8)):
         content[place] = data.draw(st.integers(0, 255))

@@ -50,6 +50,6 @@ async def test_a_fraction(harness: Harness, part: str) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(7200)  # seconds; the part cluster alone takes an hour
 @pytest.mark.parametrize("part", PARTS)
-async def test_the_whole(harness: Harness, part: str) -> None:
+async def test_each_part_passes(harness: Harness, part: str) -> None:
     await PARTS[part](harness)
     assert [row for row in harness.results if not row.good] == []

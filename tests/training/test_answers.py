@@ -41,7 +41,7 @@ def test_each_area_reaches_the_score_of_the_model_card(server: RunningServer, ar
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ODD.values(), ids=list(ODD))
-def test_odd_input_gets_a_short_answer_that_ends(server: RunningServer, text: str) -> None:
+def test_unusual_input_gets_a_short_complete_answer(server: RunningServer, text: str) -> None:
     body = {
         "model": "forefront-mini",
         "messages": [{"role": "user", "content": text}],

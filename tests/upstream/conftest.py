@@ -1,4 +1,4 @@
-"""An upstream that misbehaves on command, and a backend in front of it."""
+"""An upstream that misbehaves on command, and a backend before it."""
 
 from collections.abc import AsyncIterator, Iterator
 

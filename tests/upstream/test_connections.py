@@ -32,7 +32,7 @@ async def use(pool: ConnectionPool, origin: Origin) -> None:
     pool.give_back(origin, connection)
 
 
-async def test_a_connection_is_used_again(upstream: FaultyUpstream) -> None:
+async def test_a_connection_is_reused(upstream: FaultyUpstream) -> None:
     pool, origin = ConnectionPool(1), Origin.of(upstream.url)
     for _ in range(3):
         await use(pool, origin)
@@ -80,7 +80,7 @@ async def test_a_request_is_not_sent_twice_over_new_connections(upstream: Faulty
     await client.close()
 
 
-async def test_a_head_has_a_limit_in_bytes(upstream: FaultyUpstream) -> None:
+async def test_a_request_head_is_bounded_in_bytes(upstream: FaultyUpstream) -> None:
     upstream.paths["/v1/models"] = Answer((Forever(b"HTTP/1.1 100 Continue\r\n\r\n" * 500),), raw=True)
     pool, origin = ConnectionPool(1), Origin.of(upstream.url)
     connection = await pool.connect(origin)
@@ -100,7 +100,7 @@ async def test_more_than_was_requested_ends_the_connection(upstream: FaultyUpstr
     pool.close()
 
 
-async def test_a_body_without_length_ends_with_the_connection(upstream: FaultyUpstream) -> None:
+async def test_a_body_without_content_length_ends_with_the_connection(upstream: FaultyUpstream) -> None:
     upstream.paths["/v1/models"] = Answer((b"HTTP/1.0 200 OK\r\n\r\nsome ", b"text", Close()), raw=True)
     pool, origin = ConnectionPool(1), Origin.of(upstream.url)
     connection = await pool.connect(origin)

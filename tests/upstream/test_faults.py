@@ -20,7 +20,7 @@ _INTERNAL = (SECRET_ADDRESS, "127.0.0.1", "sk-secret", "Traceback", "nginx", "CU
 
 
 @pytest.mark.parametrize("name", _FAULTS)
-async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream) -> None:
+async def test_a_fault_has_its_documented_outcome(name: str, upstream: FaultyUpstream) -> None:
     fault = _FAULTS[name]
     upstream.behaviour = fault.answer
     collected, error = await _outcome(upstream, fault, chat(max_tokens=16, stream=True))
@@ -39,7 +39,7 @@ async def test_a_fault_has_its_outcome(name: str, upstream: FaultyUpstream) -> N
 
 
 @pytest.mark.parametrize("name", _WHOLE_FAULTS)
-async def test_a_fault_of_a_whole_answer_has_its_outcome(name: str, upstream: FaultyUpstream) -> None:
+async def test_a_fault_of_a_whole_answer_has_its_documented_outcome(name: str, upstream: FaultyUpstream) -> None:
     fault = _WHOLE_FAULTS[name]
     upstream.behaviour = fault.answer
     collected, error = await _outcome(upstream, fault, chat(max_tokens=16))

@@ -13,7 +13,7 @@ from tests.support.upstreams.upstream_faults import UpstreamFault, upstream_faul
 _PATH = "/chat/completions"
 
 
-def test_right_answers_and_what_was_received() -> None:
+def test_correct_answers_and_received_text() -> None:
     with run_faulty_upstream() as upstream, httpx.Client(base_url=upstream.url) as client:
         assert client.get("/models").json()["data"][0]["id"] == "upstream-model"
         assert client.post(_PATH, json={"x": 1}).json()["choices"][0]["message"]["content"] == "Hello there."

@@ -59,7 +59,7 @@ def llama_server() -> Iterator[str]:
 
 @pytest.fixture
 async def backend(llama_server: str) -> AsyncIterator[UpstreamBackend]:
-    """A backend in front of it, whose settings leave everything to be found."""
+    """A backend before it, whose settings leave everything to be found."""
     async with open_backend(f"{llama_server}/v1", key=KEY, dialect=None, context_length=None) as opened:
         yield opened
 
@@ -80,7 +80,7 @@ async def test_detection_and_an_answer(backend: UpstreamBackend, caplog: pytest.
     assert (found.usage.prompt_tokens, found.usage.output_tokens) == (16, 12)
 
 
-async def test_a_prompt_that_is_in_its_cache(backend: UpstreamBackend) -> None:
+async def test_a_cached_prompt(backend: UpstreamBackend) -> None:
     request = chat(messages=RECIPE, temperature=0, max_tokens=4)
     await answer(backend, request)
     assert (await answer(backend, request)).usage.cached_tokens > 0
@@ -125,7 +125,7 @@ async def test_json_of_a_schema(make: Any, backend: UpstreamBackend) -> None:
     "choice",
     ["required", {"type": "function", "function": {"name": "get_weather"}}],
 )
-async def test_a_tool_that_must_be_called(choice: Any, backend: UpstreamBackend) -> None:
+async def test_a_required_tool(choice: Any, backend: UpstreamBackend) -> None:
     tools = [OTHER, WEATHER] if choice != "required" else [WEATHER]
     question = [{"role": "user", "content": "What is the weather in Rome?"}]
     found = await answer(
@@ -175,7 +175,7 @@ async def test_a_last_message_is_continued(backend: UpstreamBackend) -> None:
         ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": 5}}}}, "invalid_value", ""),
     ],
 )
-async def test_requests_that_it_refuses(
+async def test_refused_requests(
     fields: dict[str, Any], code: str, expected_text: str, backend: UpstreamBackend
 ) -> None:
     with pytest.raises(RequestError) as refused:

@@ -97,7 +97,7 @@ def test_the_settings_are_valid(tmp_path: Path) -> None:
         assert load_config(path, {}) != Config()
 
 
-def test_a_wrong_key_is_the_operators_affair(page_server: RunningServer) -> None:
+def test_a_wrong_upstream_key_is_a_server_error(page_server: RunningServer) -> None:
     """The client gets the class of the error, the log its reason."""
     with page_server.client() as client:
         body = {"model": "wrong", "messages": [{"role": "user", "content": "Hello"}]}

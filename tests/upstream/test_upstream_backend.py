@@ -85,14 +85,14 @@ async def test_parts_reach_an_upstream_that_takes_them(capability: Any, upstream
         "https:///a.png",
     ],
 )
-def test_addresses_that_no_upstream_is_sent(url: str) -> None:
+def test_image_addresses_refused_for_upstreams(url: str) -> None:
     with pytest.raises(RequestError) as refused:
         chat(messages=asking({"type": "image_url", "image_url": {"url": url}}))
     assert refused.value.code == "invalid_value"
     assert refused.value.param == "messages[0].content[1].image_url.url"
 
 
-async def test_a_public_address_is_passed_on_as_it_is(upstream: FaultyUpstream) -> None:
+async def test_a_public_address_is_passed_on_unchanged(upstream: FaultyUpstream) -> None:
     part = {"type": "image_url", "image_url": {"url": "https://example.com/a.png?x=1"}}
     async with open_backend(upstream.url, capabilities=frozenset({"images"})) as backend:
         await answer(backend, chat(messages=asking(part)))
@@ -195,7 +195,7 @@ async def test_http_in_place_of_tls(upstream: FaultyUpstream) -> None:
 
 
 @pytest.mark.parametrize("streamed", [True, False])
-async def test_leaving_closes_the_connection(streamed: bool, upstream: FaultyUpstream) -> None:
+async def test_leaving_the_context_closes_the_connection(streamed: bool, upstream: FaultyUpstream) -> None:
     """Before the first token and within the answer."""
     upstream.behaviour = stream(*ALL[:2], Hang()) if streamed else stream(Hang())
     expected = 5 if streamed else 0  # the bytes of "Hello"
@@ -230,7 +230,7 @@ async def _read(events: Any) -> None:
         pass
 
 
-async def test_a_deadline_cuts_the_answer(upstream: FaultyUpstream, backend: UpstreamBackend) -> None:
+async def test_a_deadline_truncates_the_answer(upstream: FaultyUpstream, backend: UpstreamBackend) -> None:
     upstream.behaviour = stream(*ALL[:3], Hang())
     for seconds in (0.2, 2, 20):
         found = await answer(backend, chat(), asyncio.get_running_loop().time() + seconds)
@@ -247,7 +247,7 @@ async def test_a_deadline_before_the_answer(upstream: FaultyUpstream, backend: U
     assert found.completed.completion_tokens == 0
 
 
-async def test_a_slow_client_is_no_silent_upstream(upstream: FaultyUpstream) -> None:
+async def test_a_slow_client_is_not_an_idle_upstream(upstream: FaultyUpstream) -> None:
     """Time counts only while the upstream is waited for."""
     upstream.behaviour = stream(*ALL[:2], Pause(0.1), *ALL[2:], DONE)
     texts: list[str] = []
@@ -266,9 +266,7 @@ async def test_connections_are_kept(upstream: FaultyUpstream, backend: UpstreamB
     assert upstream.connections == 1
 
 
-async def test_a_connection_that_was_closed_meanwhile_is_replaced(
-    upstream: FaultyUpstream, backend: UpstreamBackend
-) -> None:
+async def test_a_closed_idle_connection_is_replaced(upstream: FaultyUpstream, backend: UpstreamBackend) -> None:
     upstream.behaviour = stream(*ALL, DONE)
     await answer(backend, chat())
     upstream.script.append(Answer(before=(Close(),)))

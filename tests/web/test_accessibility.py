@@ -41,14 +41,16 @@ def findings(page: Page) -> list[str]:
         ("sidebar", "light", PHONE),
     ],
 )
-def test_axe_finds_nothing_serious(playground: Playground, scene: str, scheme: str, viewport: dict[str, int]) -> None:
+def test_axe_finds_no_serious_violations(
+    playground: Playground, scene: str, scheme: str, viewport: dict[str, int]
+) -> None:
     page = playground(color_scheme=scheme, viewport=viewport)
     SCENES[scene](page)
     assert findings(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_the_reference(open_page: OpenTab, scripted: Instant, scheme: str) -> None:
+def test_axe_finds_no_serious_violations_in_the_reference(open_page: OpenTab, scripted: Instant, scheme: str) -> None:
     page = open_page("/docs", url=scripted.url, key=KEY, color_scheme=scheme).page
     expect(page.locator(".opblock").first).to_be_visible()
     assert [one for one in findings(page) if one.startswith("color-contrast")] == []
@@ -84,7 +86,7 @@ def tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"Tab never reaches {name}")
 
 
-def test_everything_by_the_keyboard_alone(playground: Playground) -> None:
+def test_keyboard_only_operation(playground: Playground) -> None:
     page = playground(key=None)
     page.keyboard.type(KEY + "\n")
     expect(page.get_by_role("dialog")).to_have_count(0)

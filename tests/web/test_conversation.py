@@ -78,7 +78,7 @@ def test_stop_regenerate_edit_and_branches(playground: Playground) -> None:
     assert contents == ["Count slowly", "What I wanted", "Next"]
 
 
-def test_a_reload_keeps_the_conversation_and_its_branch(playground: Playground) -> None:
+def test_reloading_the_page_keeps_the_conversation_and_its_branch(playground: Playground) -> None:
     page = playground()
     ask(page, "First words")
     page.get_by_role("button", name="Regenerate").click()
@@ -171,7 +171,7 @@ def test_two_answers_side_by_side(playground: Playground) -> None:
     expect(page.get_by_text("2 / 2")).to_be_visible()
 
 
-def test_a_tool_call_is_answered_by_hand(playground: Playground) -> None:
+def test_a_tool_call_is_answered_manually(playground: Playground) -> None:
     page = playground()
     open_settings(page)
     page.get_by_role("button", name="Add a tool").click()
@@ -216,7 +216,7 @@ def test_an_alternative_is_continued(playground: Playground) -> None:
     expect(page.locator(".markdown")).to_have_text("Risotto with lemonRisotto with lemon")
 
 
-def test_images_are_attached_where_the_model_reads_them(open_page: OpenTab, scripted: Instant) -> None:
+def test_images_can_be_attached_for_vision_models(open_page: OpenTab, scripted: Instant) -> None:
     tab = open_page("/docs", url=scripted.url, key=KEY)
     page = tab.page
     models = {

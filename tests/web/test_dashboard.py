@@ -117,7 +117,7 @@ def test_charts_by_model_project_and_key(dashboard: Dashboard) -> None:
     expect(page.locator(".tip")).to_contain_text("search backend")
 
 
-def test_a_key_is_made_shown_once_limited_rotated_and_revoked(dashboard: Dashboard, served: Served) -> None:
+def test_the_life_of_a_key_on_the_dashboard(dashboard: Dashboard, served: Served) -> None:
     page = dashboard("keys")
     page.get_by_role("button", name="New key").click()
     page.keyboard.press("Enter")
@@ -223,7 +223,7 @@ def test_a_model_is_unloaded_and_loaded(open_page: OpenTab, server: RunningServe
     expect(entry).to_contain_text(re.compile("MiB|KiB"))
 
 
-def test_a_key_that_is_no_administrators(open_page: OpenTab, served: Served) -> None:
+def test_a_key_without_admin_scope(open_page: OpenTab, served: Served) -> None:
     page = open_page("/dashboard", url=served.url, key=served.keys[0]["key"]).page
     expect(page.get_by_role("alert").first).to_contain_text("lacks the scope admin")
     page.get_by_label("API key", exact=True).fill(KEY)
@@ -233,7 +233,7 @@ def test_a_key_that_is_no_administrators(open_page: OpenTab, served: Served) -> 
 
 
 @pytest.mark.parametrize(("scheme", "options"), [("light", {}), ("dark", {"viewport": PHONE})])
-def test_axe_finds_nothing_serious(dashboard: Dashboard, scheme: str, options: dict[str, Any]) -> None:
+def test_axe_finds_no_serious_violations(dashboard: Dashboard, scheme: str, options: dict[str, Any]) -> None:
     page = dashboard(color_scheme=scheme, **options)
     for view in VIEWS:
         page.goto(f"/dashboard#{view}")
@@ -252,7 +252,7 @@ def test_a_phone_has_no_sideways_scrolling(dashboard: Dashboard) -> None:
         assert (view, page.evaluate("document.documentElement.scrollWidth")) == (view, 360)
 
 
-def test_everything_by_the_keyboard_alone(dashboard: Dashboard) -> None:
+def test_keyboard_only_operation(dashboard: Dashboard) -> None:
     page = dashboard()
     for _ in range(30):
         page.keyboard.press("Tab")

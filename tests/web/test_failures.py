@@ -26,7 +26,7 @@ def create_key(url: str, **limits: Any) -> dict[str, Any]:
     return created
 
 
-def test_a_key_that_is_revoked_within_an_answer(open_page: OpenTab, scripted: Instant) -> None:
+def test_a_key_revoked_during_an_answer(open_page: OpenTab, scripted: Instant) -> None:
     created = create_key(scripted.url)
     page = open_page("/", url=scripted.url, key=created["key"]).page
     expect(page.get_by_label("Model", exact=True)).to_have_value("first")
@@ -71,7 +71,7 @@ def test_an_expired_key(playground: Playground) -> None:
     assert page.evaluate("sessionStorage.getItem('forefront-key')") is None
 
 
-def test_a_model_that_the_key_may_not_use(open_page: OpenTab, scripted: Instant) -> None:
+def test_a_model_outside_the_keys_models(open_page: OpenTab, scripted: Instant) -> None:
     created = create_key(scripted.url, models=["second"])
     page = open_page("/", url=scripted.url, key=created["key"]).page
     expect(page.get_by_label("Model", exact=True)).to_have_value("second")
@@ -85,7 +85,7 @@ def test_a_model_that_the_key_may_not_use(open_page: OpenTab, scripted: Instant)
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_a_connection_that_is_lost(playground: Playground) -> None:
+def test_a_lost_connection(playground: Playground) -> None:
     page = playground()
     send(page, "Count slowly")
     expect(page.get_by_text("0 1 2 3 4 5")).to_be_visible()
@@ -110,7 +110,7 @@ def test_an_answer_that_fails_keeps_its_first_half(playground: Playground) -> No
     assert body_of(request.value)["messages"][-1]["content"] == "The first half of an answer"
 
 
-def test_a_server_that_restarts_within_an_answer(browser: Browser, tmp_path: Path) -> None:
+def test_a_server_restarted_during_an_answer(browser: Browser, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/store.sqlite"
     nursery = Nursery()
     backends = {"first": ScriptedBackend(SCRIPTS)}
@@ -168,7 +168,7 @@ def test_a_browser_without_storage(open_page: OpenTab, scripted: Instant) -> Non
     expect(tab.page.get_by_role("alert")).to_contain_text("stores no conversations")
 
 
-def test_a_clock_that_is_wrong(playground: Playground) -> None:
+def test_a_wrong_system_clock(playground: Playground) -> None:
     page = playground()
     page.clock.set_fixed_time("2040-01-01")
     ask(page, "From the future")

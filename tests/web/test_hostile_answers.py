@@ -68,7 +68,7 @@ FOUND = """() => {
 }"""
 
 
-def test_nothing_of_an_answer_is_executed_or_loaded(playground: Playground) -> None:
+def test_markup_in_an_answer_is_neither_executed_nor_loaded(playground: Playground) -> None:
     """The fixture fails on requests to other hosts, and on violations of the policy, which would be attempts."""
     page = playground()
     ask(page, "\n\n".join(ATTACKS))

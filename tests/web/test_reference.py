@@ -9,7 +9,7 @@ from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
 
 
-def test_it_shows_every_operation_and_sends_a_request(open_page: OpenTab, server: RunningServer) -> None:
+def test_the_reference_shows_every_operation_and_sends_a_request(open_page: OpenTab, server: RunningServer) -> None:
     page = open_page("/docs").page
     blocks = page.locator(".opblock")
     expect(blocks).to_have_count(len(OPERATIONS))

@@ -45,7 +45,7 @@ def test_the_schema_editor_checks_while_typing(playground: Playground) -> None:
     expect(page.get_by_text("No request was sent")).to_be_visible()
 
 
-def test_a_real_model_answers_by_the_schema(open_page: OpenTab) -> None:
+def test_a_real_model_follows_the_schema(open_page: OpenTab) -> None:
     page = open_page("/").page
     open_settings(page)
     page.get_by_text("Schema", exact=True).click()

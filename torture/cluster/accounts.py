@@ -24,7 +24,7 @@ _QUESTION: Final = [{"role": "user", "content": "Tell a story"}]
 
 async def budgets(cluster: Cluster, servers: list[RunningServer]) -> None:
     """Requests at once against a budget for ten, on two servers, while replicas are killed."""
-    count = cluster.harness.count(200, least=30)
+    count = cluster.harness.count(200, minimum=30)
     fields = {"model": MODEL, "messages": _QUESTION, "temperature": 1, "ignore_eos": True}
     first = await Client(servers[0].url, KEY).chat(**fields, max_tokens=1)
     size = json.loads(first.body)["usage"]["prompt_tokens"] + _OUTPUT
@@ -56,7 +56,7 @@ async def budgets(cluster: Cluster, servers: list[RunningServer]) -> None:
 
 async def nonces(cluster: Cluster, servers: list[RunningServer]) -> None:
     """Projects have secret words repeated, while replicas are killed."""
-    count = cluster.harness.count(400, least=32)
+    count = cluster.harness.count(400, minimum=32)
     tenants = await asyncio.to_thread(make_tenants, cluster.store)
     numbers = Harness.numbers(cluster.harness, "nonces on the cluster", count)
     tasks = [

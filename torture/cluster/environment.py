@@ -51,7 +51,7 @@ class Cluster:
     @property
     def num_streams(self) -> int:
         """The streams that run at once."""
-        return min(self.harness.count(10 * _STREAMS, least=8), _STREAMS)
+        return min(self.harness.count(10 * _STREAMS, minimum=8), _STREAMS)
 
     @property
     def timed(self) -> bool:

@@ -167,6 +167,6 @@ def report_moves(cluster: Cluster, done: str, streams: Sequence[Stream], longest
     good = whole + one_error == len(streams) and kept >= 0.99 * len(moved)
     if cluster.timed:
         # On a busy machine all streams have pauses.
-        most = max(3.0 if longest is None else longest, 3 * pause(others, 0.99))
-        good = good and bool(moved) and pause(moved, 0.99) <= most
+        maximum = max(3.0 if longest is None else longest, 3 * pause(others, 0.99))
+        good = good and bool(moved) and pause(moved, 0.99) <= maximum
     cluster.report(done, found, good=good)

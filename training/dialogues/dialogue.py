@@ -44,7 +44,7 @@ def system(text: str) -> Message:
 
 
 def same(expected: str) -> Check:
-    """The answer is exactly this, white space at the ends and a final full stop aside."""
+    """The answer is exactly this, whitespace at the ends and a final full stop aside."""
     return lambda text: text.strip().rstrip(".") == expected.strip().rstrip(".")
 
 

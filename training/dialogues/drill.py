@@ -72,8 +72,8 @@ def _results(side: Side) -> tuple[str, str]:
     return f"Results: {asked}", ", ".join(str(arithmetic.outcome(*each)) for each in sums)
 
 
-def _calculations(side: Side, signs: str, most: int) -> tuple[list[tuple[str, int, int]], str]:
-    chosen = [side.choice(signs) for _ in range(side.random.randint(4, most))]
+def _calculations(side: Side, signs: str, maximum: int) -> tuple[list[tuple[str, int, int]], str]:
+    chosen = [side.choice(signs) for _ in range(side.random.randint(4, maximum))]
     sums = [(sign, *arithmetic.numbers(side, sign)) for sign in chosen]
     return sums, ", ".join(f"{a} {sign} {b}" for sign, a, b in sums)
 

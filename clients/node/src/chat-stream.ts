@@ -53,7 +53,7 @@ export class ChatStream implements AsyncIterable<ChatCompletionChunk> {
 
 async function* texts(stream: Stream<ChatCompletionChunk>): AsyncGenerator<string, void, undefined> {
   for await (const chunk of stream) {
-    // Servers may leave out any part, or send another type.
+    // Any part may be missing, or have another type.
     for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
       const content: unknown = choice?.delta?.content;
       if ((choice?.index ?? 0) === 0 && typeof content === "string" && content) {

@@ -20,7 +20,7 @@ const STATUS_BY_TYPE: Record<string, number> = {
   rate_limit_error: 429,
   server_error: 500,
 };
-/** The server's codes; a test holds this to the server's own table. */
+/** The server's codes; a test compares them with the server's table. */
 export const STATUS_BY_CODE: Record<string, number> = {
   invalid_http: 400,
   invalid_json: 400,

@@ -52,7 +52,7 @@ export interface ErrorDetails {
 }
 
 /**
- * A failed request. `detail` is for people and `code` (`model_not_found`) for programs. `param` is the path of the faulty
+ * A failed request. `detail` is for humans, `code` (`model_not_found`) for programs. `param` is the path of the faulty
  * field (`messages[0].role`). `requestID` identifies the request in the server's log. `message` has all of that.
  */
 export class APIError extends ForefrontError {
@@ -143,7 +143,7 @@ export function errorFor(status: number): typeof APIStatusError {
   return BY_STATUS[status] ?? (status >= 500 ? InternalServerError : APIStatusError);
 }
 
-/** Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); null when neither says. */
+/** Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); null without either. */
 function readRetryAfter(headers: Headers): number | null {
   const ms = decimal(headers.get("retry-after-ms"));
   if (ms !== null) {

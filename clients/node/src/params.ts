@@ -62,7 +62,7 @@ export interface Tool {
   };
 }
 
-/** `auto` is what holds where tools are offered. */
+/** The default is `auto` if there are tools. */
 export type ToolChoice = "none" | "auto" | "required" | { type: "function"; function: { name: string } };
 
 export type ResponseFormat =
@@ -79,7 +79,7 @@ export interface Grammar {
   definition: string;
 }
 
-/** What both endpoints for completions take. `null` means the same as leaving a field out. */
+/** Parameters of both endpoints for completions. `null` equals an omitted field. */
 interface Sampling {
   /** Needed unless the client has a `defaultModel`. */
   model?: string | null;
@@ -92,7 +92,7 @@ interface Sampling {
   stop?: string | readonly string[] | null;
   /** Token ids that end the completion; they are not part of it. */
   stop_token_ids?: readonly number[] | null;
-  /** The fewest tokens of the completion. */
+  /** The minimum number of tokens of the completion. */
   min_tokens?: number | null;
   /** True: the model's end token does not end the completion. */
   ignore_eos?: boolean | null;
@@ -102,7 +102,7 @@ interface Sampling {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   repetition_penalty?: number | null;
-  /** From token ids to what is added to their logits. */
+  /** Numbers added to logits, by token id. */
   logit_bias?: Record<string, number> | null;
   /** The format of the completion. */
   response_format?: ResponseFormat | null;
@@ -123,16 +123,16 @@ interface Sampling {
 
 export interface ChatCompletionCreateParamsBase extends Sampling {
   messages: readonly Message[];
-  /** The most tokens of the completion. */
+  /** The maximum number of tokens of the completion. */
   max_tokens?: number | null;
   /** Another name for `max_tokens`. */
   max_completion_tokens?: number | null;
   logprobs?: boolean | null;
-  /** The likeliest tokens to report at each position, up to 20; needs `logprobs`. */
+  /** The most likely tokens to report at each position, up to 20; needs `logprobs`. */
   top_logprobs?: number | null;
   tools?: readonly Tool[] | null;
   tool_choice?: ToolChoice | null;
-  /** False: one call at most. */
+  /** False: at most one call. */
   parallel_tool_calls?: boolean | null;
   /** The older form of `tools`. */
   functions?: readonly Tool["function"][] | null;
@@ -140,7 +140,7 @@ export interface ChatCompletionCreateParamsBase extends Sampling {
   function_call?: "none" | "auto" | { name: string } | null;
   /** For models whose template knows it. */
   reasoning_effort?: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max" | null;
-  /** What the completion will probably be; it comes faster where that is right. */
+  /** The expected completion, which is faster where it is correct. */
   prediction?: { type: "content"; content: string | readonly { type: "text"; text: string }[] } | null;
 }
 
@@ -163,7 +163,7 @@ export interface CompletionCreateParamsBase extends Sampling {
   max_tokens?: number | null;
   /** Whether the text begins with the prompt. */
   echo?: boolean | null;
-  /** The likeliest tokens to report at each position, up to 20. */
+  /** The most likely tokens to report at each position, up to 20. */
   logprobs?: number | null;
 }
 

@@ -14,7 +14,7 @@ export class ResponseStream {
   private reader!: ReadableStreamDefaultReader<Uint8Array> | undefined;
   private finished = false;
 
-  /** `reopen` makes a response that goes on after the event of an id, and its time limit. */
+  /** `reopen` requests a response that continues after the event with an id. It also returns its time limit. */
   constructor(
     private readonly baseURL: string,
     response: Response,
@@ -35,7 +35,7 @@ export class ResponseStream {
     timeout.unref();
   }
 
-  /** After `failure`, read a new body that goes on after the event of that id. Throws `failure` if there is none. */
+  /** After `failure`, read a new body that continues after the event with that id. Throws `failure` if there is none. */
   async resume(lastID: string | null, failure: unknown): Promise<void> {
     if (!this.reopen || lastID === null || this.controller.signal.aborted) {
       throw failure;

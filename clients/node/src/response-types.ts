@@ -156,7 +156,7 @@ export type ResponseStreamEvent =
   | ArgumentsDoneEvent
   | InputDoneEvent;
 
-/** An item as it is listed; `type` says which fields it has. */
+/** An item as it is listed; `type` determines its fields. */
 export type ListedItem = { id: string; type: string } & Record<string, unknown>;
 
 /** A page of a stored response's input, or of a conversation's items. */

@@ -1,4 +1,4 @@
-/** The retry policy: which failures, and how long to wait. No I/O and no clock. */
+/** The retry policy: the failures that are retried, and the waits. No I/O and no clock. */
 import { APIConnectionError, APIStatusError, APITimeoutError } from "./errors.js";
 
 /** The longest wait that a server may request, in seconds. For a longer one the error is thrown. */
@@ -11,7 +11,7 @@ const LONGEST_BACKOFF = 8;
  * Seconds to wait after attempt number `attempt` (from 0), or null to give up and throw `error`.
  *
  * Retried: failed connections, 408, 429, 5xx, and responses with `x-should-retry: true`. `random` is from 0 to 1; it
- * shortens waits that the server did not choose, so that clients do not return in step.
+ * shortens waits that the server did not choose, so that clients do not retry in step.
  */
 export function waitBeforeRetry(error: unknown, attempt: number, maxRetries: number, random: number): number | null {
   if (attempt >= maxRetries || !isRetryable(error)) {

@@ -130,7 +130,7 @@ export function checkHeaderValue(argument: string, value: unknown): string {
   return value;
 }
 
-/** What `read` returns. Throws `InvalidArgumentError` when an argument's own code fails, such as a getter. */
+/** The result of `read`. Throws `InvalidArgumentError` when an argument's own code fails, such as a getter. */
 export function readArguments<T>(read: () => T): T {
   try {
     return read();
@@ -172,7 +172,7 @@ function checkKey(key: string): string {
   }
   // Checked here because the error of `fetch` would quote the key.
   if (!/^[!-~]+$/.test(key)) {
-    throw new ForefrontError("The API key has white space or characters beyond ASCII; it is not shown here.");
+    throw new ForefrontError("The API key has whitespace or characters beyond ASCII; it is not shown here.");
   }
   return key;
 }

@@ -7,7 +7,7 @@ export const MAX_EVENT = 16 * 2 ** 20;
 export class EventTooLongError extends Error {}
 
 /**
- * Decodes one stream. However the bytes are cut into pieces, the same events come out.
+ * Decodes one stream. The events do not depend on how the bytes are split.
  *
  * Follows the standard, and skips comments and the fields `event` and `retry`. Lines end in LF, CRLF or CR. The end of
  * the stream discards an unfinished event.
@@ -56,7 +56,7 @@ export class SSEDecoder {
     this.line += piece;
   }
 
-  /** Take in a whole line; the event's data, if the line ends one. */
+  /** Process a complete line; returns the event's data if the line ends an event. */
   private take(line: string): string | undefined {
     if (line) {
       const colon = line.indexOf(":");

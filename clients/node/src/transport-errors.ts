@@ -26,7 +26,7 @@ function codeOf(cause: unknown): string {
   }
 }
 
-/** What to do about a connection that failed; undefined for one that broke later. */
+/** A hint for a connection that failed; undefined for one that broke later. */
 function hintFor(code: string, reason: string): string | undefined {
   if (/^(ENOTFOUND|EAI_\w+)$/.test(code)) {
     return "Check the host name in the base URL.";

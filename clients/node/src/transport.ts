@@ -66,7 +66,7 @@ export async function open<T>(
   return { data: make(result), ...details };
 }
 
-/** Makes responses that go on after an event of a stream, `plan.maxRetries` times at most. Each throws the failure if
+/** Requests responses that continue after an event of a stream, `plan.maxRetries` times at most. Each throws the failure if
  * it is not one to retry, and if the server does not hold the stream any more. */
 function makeReopen(settings: Settings, plan: Plan) {
   let resumptions = 0;
@@ -97,12 +97,12 @@ async function requireEvents(settings: Settings, response: Response): Promise<vo
   }
 }
 
-/** What `receive` returned, with the response. */
+/** The result of `receive`, with the response. */
 interface Received<T> extends Omit<WithResponse<T>, "data"> {
   result: T;
 }
 
-/** What all attempts of a call share: the same idempotency key too, so that the server runs the request once. */
+/** State that all attempts of a call share, including the idempotency key, so that the server runs the request once. */
 type Plan = ReturnType<typeof readOptions> & { end: number | null };
 
 function readPlan(settings: Settings, call: Call, options: RequestOptions): Plan {

@@ -30,7 +30,7 @@ export interface ChoiceLogprobs {
 
 export interface ResponseMessage {
   role: "assistant";
-  /** Null when the model calls tools and says nothing. */
+  /** Null for tool calls without text. */
   content: string | null;
   refusal?: string | null;
   tool_calls?: ToolCall[] | null;
@@ -60,7 +60,7 @@ export interface Usage {
     reasoning_tokens: number;
     /** With a `prediction`: tokens of the completion that came from it. */
     accepted_prediction_tokens?: number;
-    /** With a `prediction`: its tokens that were tried in vain, which `completion_tokens` does not count. */
+    /** With a `prediction`: its rejected tokens, which `completion_tokens` does not count. */
     rejected_prediction_tokens?: number;
   } | null;
 }
@@ -125,7 +125,7 @@ export interface ParsedCompletion<T> extends ChatCompletion {
   parsed: T;
 }
 
-/** What a chunk adds to a call: its `id` and name at first, then pieces of its arguments. */
+/** The addition of a chunk to a call: first its `id` and name, then pieces of its arguments. */
 export interface ToolCallDelta {
   index: number;
   id?: string | null;
@@ -133,7 +133,7 @@ export interface ToolCallDelta {
   function?: { name?: string | null; arguments?: string | null } | null;
 }
 
-/** What a chunk adds to a choice. */
+/** The addition of a chunk to a choice. */
 export interface ChoiceDelta {
   role?: "assistant" | null;
   content?: string | null;
@@ -159,9 +159,9 @@ export interface ChatCompletionChunk {
   model: string;
   system_fingerprint?: string | null;
   choices: ChunkChoice[];
-  /** On the last chunk alone, if `stream_options.include_usage` asks for it. */
+  /** Only on the last chunk, if `stream_options.include_usage` is set. */
   usage?: Usage | null;
-  /** On the last chunk alone. */
+  /** Only on the last chunk. */
   receipt?: Receipt | null;
 }
 
@@ -172,23 +172,23 @@ export interface CancelledCompletion {
   cancelled: true;
 }
 
-/** What would become of a request, without running it. Counts are in tokens. */
+/** The size and the wait of a request, without running it. Counts are in tokens. */
 export interface Preflight {
   object: "chat.completion.preflight";
   model: string;
-  /** The text that the model would be given. */
+  /** The prompt that the model would read, as text. */
   prompt: string;
   prompt_tokens: number;
-  /** Those of the prompt that are in the KV cache already. */
+  /** Prompt tokens that are already in the KV cache. */
   cached_tokens: number;
   context_length: number;
-  /** The most tokens that a completion could have. */
+  /** The maximum number of tokens of the completion. */
   max_tokens: number;
-  /** Whether what the request asks for does. */
+  /** Whether the requested completion fits into the context. */
   fits: boolean;
-  /** By how much it does not. */
+  /** The number of tokens by which it does not fit. */
   excess: number;
-  /** How many requests would have their turn before it. */
+  /** The number of requests that would run before it. */
   ahead: number;
   wait_seconds: number;
 }
@@ -199,7 +199,7 @@ export interface CompletionLogprobs {
   /** Natural logarithms; null for a prompt's first token. */
   token_logprobs: (number | null)[];
   top_logprobs: (Record<string, number> | null)[] | null;
-  /** With which character of `text` a token begins. */
+  /** The index in `text` of each token's first character. */
   text_offset: number[];
 }
 
@@ -237,7 +237,7 @@ export interface Model {
   state?: "unloaded" | "loading" | "loaded" | "unloading" | "failed" | null;
   /** Bytes of memory that it takes when it is loaded. */
   size?: number | null;
-  /** What it reads beside text: `images`, `audio`, `files`. */
+  /** Inputs besides text: `images`, `audio`, `files`. */
   capabilities?: string[] | null;
 }
 

@@ -64,7 +64,7 @@ class Catalog:
         return any(model.progress is not None for model in self)
 
     def visible(self, allowed: Collection[str] | None) -> list[ServedModel]:
-        """The models of these names; all of them for None."""
+        """The models of these names, or all models for None."""
         return [model for model in self if allowed is None or model.name in allowed]
 
     def load_now(self, model: ServedModel, progress: Progress) -> None:
@@ -76,7 +76,7 @@ class Catalog:
         self._queue.start()
 
     async def probe(self) -> None:
-        """Return once every loaded model has generated a token, or raise."""
+        """Check every loaded model: return once each has generated a token, or raise."""
         await asyncio.gather(*(_probe(model) for model in self.loaded()))
 
     async def load(self, model: ServedModel) -> None:
@@ -91,8 +91,7 @@ class Catalog:
         await self._queue.drop(model)
 
     def replace(self, models: Sequence[ServedModel], limit: float, minimum_seconds: float) -> None:
-        """Serve these models from now on, with these bounds (see `LoadQueue`). Models that are the same objects as
-        before go on as they are."""
+        """Serve these models from now on, with these bounds (see `LoadQueue`). Identical objects continue unchanged."""
         before, self._models = self._models, {model.name: model for model in models}
         self._queue.set_bounds(limit, minimum_seconds)
         for model in models:
@@ -104,7 +103,7 @@ class Catalog:
                 self._queue.retire(model, successor)
 
     async def close(self) -> None:
-        """Stop every model; what still runs ends with an error."""
+        """Stop every model. Running requests end with an error."""
         await self._queue.close()
 
 

@@ -1,4 +1,4 @@
-"""The digest of a model's files, computed beside other work where it takes long."""
+"""The digest of a model's files, computed in a thread where it takes long."""
 
 import threading
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ class FileDigest:
 
     @property
     def is_known(self) -> bool:
-        """Whether `value` takes no time."""
+        """Whether `value` is available at once."""
         return self._known is not None
 
     def prepare(self) -> None:
-        """Compute it now if weights of these files may be packed already, and else in a thread. Raises `OSError`."""
+        """Compute it now if weights of these files may already be packed, otherwise in a thread. Raises `OSError`."""
         if self._known is not None:
             return
         if self._cache.may_know(self._paths):

@@ -14,15 +14,15 @@ from typing import Any, Final
 MAX_CONTEXT: Final = 2**24
 # Characters of a digest in the name of a folder.
 DIGEST_LENGTH: Final = 32
-# Raised whenever something else is computed of a tokenizer.
+# Incremented with every change of the data derived from tokenizers.
 _TOKENIZER: Final = 1
 
 
 class ModelCache:
     """Folders by name under `models`.
 
-    A folder appears under its final name only when it is complete, so work that is cut short, or done twice at the same
-    time, leaves no partial result.
+    A folder appears under its final name only when it is complete, so interrupted or concurrent work leaves no partial
+    result.
     """
 
     def __init__(self, home: Path) -> None:
@@ -32,8 +32,8 @@ class ModelCache:
 
     @contextmanager
     def folder(self, name: str | Callable[[], str], is_complete: Callable[[Path], bool]) -> Iterator[Path]:
-        """The folder of that name if it is complete, else an empty one that gets the name if the block succeeds. A
-        function is called for the name behind the block, which then gets an empty folder. Raises `OSError`."""
+        """The folder `name` if it is complete, else an empty one that gets the name if the block succeeds. A function
+        is called for the name after the block, which then gets an empty folder. Raises `OSError`."""
         if isinstance(name, str) and is_complete(self.models / name):
             yield self.models / name
             return
@@ -46,7 +46,7 @@ class ModelCache:
             shutil.rmtree(work, ignore_errors=True)
 
     def discard(self, name: str) -> None:
-        """Remove the folder of that name. What processes have mapped of it stays mapped. Raises `OSError`."""
+        """Remove the folder `name`. Files that processes have mapped stay mapped. Raises `OSError`."""
         work = Path(tempfile.mkdtemp(prefix="preparing-", dir=self.models))
         with suppress(FileNotFoundError):  # another process was faster
             (self.models / name).rename(work / name)
@@ -57,8 +57,8 @@ class ModelCache:
         return self.models / f"{digest[:DIGEST_LENGTH]}-tokenizer-{_TOKENIZER}"
 
     def packed(self, digest: str) -> list[Path]:
-        """The folders with packed weights of the model with that digest, one for each way that it was served in, and
-        with what was computed of its tokenizer."""
+        """The folders of the model with that digest: its packed weights, one folder per combination of options, and the
+        data derived from its tokenizer."""
         return sorted(self.models.glob(f"{digest[:DIGEST_LENGTH]}-*")) if digest else []
 
     def digest(self, paths: Sequence[Path]) -> str:
@@ -72,7 +72,7 @@ class ModelCache:
                 state, version = _state(path), file_version(path)
                 with path.open("rb") as file:
                     entry = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
-                if file_version(path) == version:  # else the digest is of parts of two contents
+                if file_version(path) == version:  # otherwise the digest covers parts of two contents
                     self._remember(str(path.resolve()), entry)
             digests.append(str(entry[2]))
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -91,7 +91,7 @@ class ModelCache:
         return all(_state(path)[0] in sizes for path in paths)
 
     def remember(self, path: Path, sha256: str) -> None:
-        """Keep the digest of a file that was just written, so that it is not read for it. Raises `OSError`."""
+        """Record the digest of a file that was just written, so that it need not be read. Raises `OSError`."""
         self._remember(str(path.resolve()), [*_state(path), sha256])
 
     def forget(self, paths: Sequence[Path]) -> None:
@@ -109,7 +109,7 @@ class ModelCache:
 
 
 def _state(path: Path) -> list[int]:
-    """What changes with a file's content: its size and its time of change."""
+    """The values that change with a file's content: its size and its time of change."""
     seen = path.stat()
     return [seen.st_size, seen.st_mtime_ns]
 
@@ -122,7 +122,7 @@ def file_version(path: Path) -> tuple[int, ...]:
 
 def _publish(work: Path, final: Path, is_complete: Callable[[Path], bool]) -> None:
     if final.exists() and not is_complete(final):
-        shutil.rmtree(final)  # damaged since it was made
+        shutil.rmtree(final)  # damaged after its creation
     try:
         work.rename(final)
     except OSError:

@@ -45,7 +45,7 @@ class PromptPreview:
 
 
 class PreparedRequest(Protocol):
-    """A request that can run. Its size is known, nothing has been computed."""
+    """A request that can run. Its size is known, and its computation has not begun."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -57,7 +57,7 @@ class PreparedRequest(Protocol):
 
     @property
     def unenforced(self) -> tuple[str, ...]:
-        """The paths of keywords of schemas that do not bind the answer."""
+        """The paths of schema keywords that are not enforced."""
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class RunUsage:
 
 @dataclass(slots=True)
 class Run:
-    """A request that is being answered. Closing `events` early (`aclose`) stops the work.
+    """A running request. Closing `events` early (`aclose`) stops the work.
 
     `usage` is final once `events` have ended or are closed. `computed` gets the number of sampled tokens when the
     engine has finished, whether or not the events have been read.
@@ -93,7 +93,7 @@ P = TypeVar("P", bound=PreparedRequest)
 class Backend(Protocol[P]):
     """Answers requests for one model. `LocalBackend` is the engine of this process.
 
-    Nothing computed for one `tenant` is used for another.
+    No tenant's computed data serves another tenant.
     """
 
     context_length: int
@@ -102,8 +102,7 @@ class Backend(Protocol[P]):
         """Render, tokenise and check a request. Raises `RequestError`."""
 
     def run(self, prepared: P, deadline: float | None = None) -> Run:
-        """Answer a prepared request, once. At `deadline`, a time of the event loop's clock, the answer is cut.
-
+        """Answer a prepared request, once. The answer is truncated at `deadline`, a time of the event loop's clock.
         Iterating `Run.events` raises `RequestError` for an answer that fails.
         """
 
@@ -117,13 +116,14 @@ class Backend(Protocol[P]):
         """The text of tokens, control tokens by their names. Raises `RequestError`."""
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
-        """The request's fields that have no effect for this model. Raises `RequestError` for one that must have."""
+        """The request's fields that have no effect for this model. Raises `RequestError` for a field that cannot be
+        ignored."""
 
     def start(self) -> None:
         """Begin to answer, on the running event loop."""
 
     async def probe(self) -> None:
-        """Return once a token has been generated, or raise."""
+        """Check the engine: return once a token has been generated, or raise."""
 
     def stats(self) -> EngineStats:
         """The engine's load and counters."""

@@ -13,7 +13,7 @@ Vector = npt.NDArray[np.float32]
 
 
 class PreparedEmbeddings(Protocol):
-    """A request that can run. Its size is known, nothing has been computed."""
+    """A request that can run. Its size is known, and its computation has not begun."""
 
     @property
     def count(self) -> int:

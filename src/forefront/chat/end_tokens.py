@@ -9,13 +9,13 @@ from forefront.tokenizer.vocabulary.special_tokens import known_end_tokens
 _PROBE: Final = "probe-of-the-end"
 
 
-def find_end_tokens(template: ChatTemplate | None, control: Mapping[str, int]) -> frozenset[int]:
-    """The control tokens (text → id) that end a turn: those of a known name, and the one that the template writes
-    behind an answer."""
+def find_turn_ends(template: ChatTemplate | None, control: Mapping[str, int]) -> frozenset[int]:
+    """The control tokens (text → id) that end a turn: those with a known text, and the token that the template writes
+    after an answer."""
     found = known_end_tokens(control)
     if template is not None:
-        behind = _behind_answer(template)
-        longest = max((text for text in control if text and behind.startswith(text)), key=len, default=None)
+        after = _behind_answer(template)
+        longest = max((text for text in control if text and after.startswith(text)), key=len, default=None)
         if longest is not None:
             found.add(control[longest])
     return frozenset(found)

@@ -53,7 +53,7 @@ class ToolInputDelta(msgspec.Struct, frozen=True):
 
 
 class ChoiceEnd(msgspec.Struct, frozen=True):
-    """Choice `index` is complete. `stop_string` is the one that ended it, if that is known."""
+    """Choice `index` is complete. `stop_string`: the one that ended it, if known."""
 
     index: int
     reason: FinishReason

@@ -1,10 +1,10 @@
-"""The format of one model: how it writes tool calls and reasoning, and how its text begins and ends."""
+"""The format of one model: its tool calls and reasoning, and the beginning and end of its text."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from forefront.chat.end_tokens import find_end_tokens
+from forefront.chat.end_tokens import find_turn_ends
 from forefront.chat.output.choice_decoder import TokenTexts
 from forefront.chat.output.harmony import HarmonyFormat, HarmonyParser, find_harmony
 from forefront.chat.output.output_parser import MarkupParser, OutputParser
@@ -13,7 +13,7 @@ from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
 from forefront.chat.prompt.template_style import find_described_style, find_template_style
 from forefront.chat.prompt.tool_instructions import described_format
-from forefront.chat.tools.argument_grammar import schema_of
+from forefront.chat.tools.argument_grammar import parameters_schema
 from forefront.chat.tools.custom_calls import CustomCallParser
 from forefront.chat.tools.format_detection import find_tool_format
 from forefront.chat.tools.tool_format import ToolFormat
@@ -47,7 +47,7 @@ class ModelFormat:
             if self.harmony is None and not (self._tools and self._style.takes_tools):
                 self._tools = described_format(control)
                 self._style = find_described_style(template, self._tools)
-        # A vocabulary is too long to be gone through for each request.
+        # A vocabulary is too large to be scanned for each request.
         markers = self.harmony or self._reasoning
         names = {token: text for text, token in control.items()}
         pieces = _with_markers(tokenizer.pieces, markers.marker_bytes if markers else {})
@@ -55,12 +55,12 @@ class ModelFormat:
         self.plain_texts = TokenTexts(tokenizer.pieces, names)
         self._texts = TokenTexts(pieces, names)
         self._texts_with_calls = TokenTexts(pieces_with_calls, names)
-        # Models whose template puts it there have never read a text without it.
+        # Models whose template begins with it were never trained on text without it.
         adds_bos = tokenizer.add_bos
         if adds_bos is None:
             adds_bos = template is None or template.mentions("bos_token")
         self.opening = tokenizer.bos_token if adds_bos else ""
-        self._ends = find_end_tokens(template, control)
+        self._ends = find_turn_ends(template, control)
 
     def end_tokens(self, named: frozenset[int]) -> frozenset[int]:
         """The tokens that end an answer; `named` are those that the model's file names."""
@@ -110,7 +110,7 @@ class ModelFormat:
         """The template's variables for how much to reason; none for a template that has no such variable."""
         if effort is None:
             return {}
-        if self.harmony is not None:  # it knows three, and always reasons
+        if self.harmony is not None:  # it has three levels, and always reasons
             return {"reasoning_effort": _HARMONY_EFFORTS.get(effort, effort)}
         if self._mentions("reasoning_effort"):
             return {"reasoning_effort": effort}
@@ -132,7 +132,7 @@ class ModelFormat:
 
     def parser(self, index: int, prompt: str, offered: Sequence[Tool]) -> OutputParser | None:
         """The parser of choice `index` of an answer to `prompt`; None where all of it is content."""
-        schemas = {tool.function.name: schema_of(tool) for tool in offered}
+        schemas = {tool.function.name: parameters_schema(tool) for tool in offered}
         custom = frozenset(tool.function.name for tool in offered if tool.type == "custom")
         parser = self._parser(index, prompt, offered, schemas)
         return CustomCallParser(parser, custom) if custom and parser is not None else parser

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
-# Errors of a full or failing disk. A closed pipe, as behind `| head`, is not an error.
+# Errors of a full or failing disk. A closed pipe, as after `| head`, is not an error.
 _OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -32,11 +32,11 @@ def _run() -> None:
     try:
         from forefront.cli.app import app
     except ModuleNotFoundError as missing:
-        fail_without(missing)
+        fail_missing_package(missing)
     app(prog_name="forefront")
 
 
-def fail_without(missing: ModuleNotFoundError) -> NoReturn:
+def fail_missing_package(missing: ModuleNotFoundError) -> NoReturn:
     """End because a package of the server is missing."""
     raise SystemExit(
         f"forefront: {missing.name} is not installed. The commands need the server's packages: "
@@ -49,7 +49,7 @@ def _prepare_standard_streams() -> None:
 
     Without this, a file that the program opens would become its standard output.
     """
-    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the lowest free number
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:  # `open` takes the lowest free descriptor
         pass
     os.close(opened)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - a descriptor, for the whole run

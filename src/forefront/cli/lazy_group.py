@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from forefront.cli import fail_without
+from forefront.cli import fail_missing_package
 
 
 @dataclass(frozen=True, slots=True)
 class LazyCommand:
-    """A command that is not imported yet: a function, or a `typer.Typer` with commands of its own."""
+    """A command that is not imported yet: a function, or a `typer.Typer` with subcommands."""
 
     place: str  # MODULE:NAME
     summary: str  # the first paragraph of the command's help
@@ -23,7 +23,7 @@ class LazyCommand:
         try:
             found = resolve_name(self.place)
         except ModuleNotFoundError as missing:
-            fail_without(missing)
+            fail_missing_package(missing)
         holder = typer.Typer(callback=_no_options, rich_markup_mode="markdown", pretty_exceptions_enable=False)
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=name)

@@ -2,5 +2,6 @@
 
 `request` and `json_body` build calls. `decoding`, `structured` and `error_parsing` read responses. `sse` and `stream`
 turn bytes into chunks, and `accumulate` turns chunks into completions. `resources` has the methods of the clients.
-`transport` sends calls; it alone imports httpx, when the first client is made, so that `import forefront` stays light.
+`transport` sends calls; only it imports httpx, when the first client is created, so that `import forefront` stays
+light.
 """

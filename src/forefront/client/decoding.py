@@ -115,12 +115,12 @@ def read_response(response: HTTPResponse) -> Response:
 
 
 def read_response_event(body: dict[str, Any]) -> Any:
-    """One event of a response's stream; of an unknown type, its JSON."""
+    """One event of a response's stream; the JSON of an unknown type."""
     return _lenient(ResponseStreamEvent, body)
 
 
 def is_last_event(event: Any) -> bool:
-    """Whether no event follows in a response's stream."""
+    """Whether the event is the last of a response's stream."""
     return isinstance(event, get_args(FinalEvent))
 
 
@@ -135,7 +135,7 @@ def read_item_list(response: HTTPResponse) -> ItemList:
 
 
 def read_item(response: HTTPResponse) -> Any:
-    """One item; of an unknown type, its JSON. Raises `APIError` for another body."""
+    """One item; the JSON of an unknown type. Raises `APIError` for another body."""
     return _lenient(ListedItem, _json_object(response, "id", "an item"))
 
 

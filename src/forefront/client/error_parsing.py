@@ -84,7 +84,7 @@ def _detail(body: object) -> dict[str, Any]:
 
 def _status(detail: dict[str, Any]) -> int | None:
     code = detail.get("code")
-    if isinstance(code, int) and 400 <= code < 600:  # how some servers send the status
+    if isinstance(code, int) and 400 <= code < 600:  # some servers send the status as the code
         return code
     if isinstance(code, str) and code in ERRORS:
         return ERRORS[code][0]

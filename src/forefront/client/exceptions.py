@@ -57,7 +57,7 @@ class ParseError(ForefrontError):
 class APIError(ForefrontError):
     """A failed request.
 
-    `message` is for people and `code` (`model_not_found`) for programs. `param` is the path of the faulty field
+    `message` is for humans, `code` (`model_not_found`) for programs. `param` is the path of the faulty field
     (`messages[0].role`). `request_id` identifies the request in the server's log.
     """
 

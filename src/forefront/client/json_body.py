@@ -15,7 +15,7 @@ from forefront.client.exceptions import InvalidArgumentError
 def encode_body(body: Mapping[str, Any]) -> bytes:
     """`body` as JSON in UTF-8.
 
-    Takes what JSON has, and converts records, dataclasses, enums, Pydantic models, mappings and iterables. Raises
+    Takes JSON values, and converts records, dataclasses, enums, Pydantic models, mappings and iterables. Raises
     `InvalidArgumentError` for anything else, NaN and infinity, lone surrogates, and values that contain themselves.
     """
     try:
@@ -46,12 +46,12 @@ def _plain(value: Any) -> Any:
 def _first_problem(body: Mapping[str, Any]) -> str | None:
     try:
         return next(_problems(body, "", frozenset()), None)
-    except RecursionError:  # deeper than the encoder had to go
+    except RecursionError:  # deeper than the encoder went
         return None
 
 
 def _problems(value: Any, path: str, parents: frozenset[int]) -> Iterator[str]:
-    """What JSON cannot express in `value`, each with its path; found after the encoder has failed."""
+    """The parts of `value` that JSON cannot express, each with its path; computed after the encoder has failed."""
     shown = f"`{path}`" if path else "an argument"
     if id(value) in parents:
         yield f"{shown} contains itself"

@@ -67,7 +67,7 @@ def resolve_timeout(given: TimeoutLike) -> Timeout:
     if given is None:
         return Timeout(read=None)
     _check_seconds(given)
-    # A caller who wants a response within a second does not want to wait five for a connection.
+    # A read timeout of a second implies that connecting should not take five.
     return Timeout(read=given, connect=min(_CONNECT, given))
 
 
@@ -149,7 +149,7 @@ def _api_key(key: str) -> str:
         raise ForefrontError("There is no API key: pass `api_key=` or set the environment variable FOREFRONT_API_KEY.")
     # Checked here because the HTTP library's error would quote the key.
     if not re.fullmatch(r"[!-~]+", key):
-        raise ForefrontError("The API key has white space or characters beyond ASCII; it is not shown here.")
+        raise ForefrontError("The API key has whitespace or characters beyond ASCII; it is not shown here.")
     return key
 
 

@@ -33,7 +33,7 @@ class SSEDecoder:
         self._at_start = True
 
     def feed(self, piece: bytes) -> Iterator[str]:
-        """The data of each event that `piece` completes. To be exhausted before the next piece is fed.
+        """The data of each event that `piece` completes. Exhaust the result before feeding the next piece.
 
         Raises `EventTooLongError`.
         """
@@ -58,7 +58,7 @@ class SSEDecoder:
         self._line.append(piece)
 
     def _take(self, line: bytes) -> str | None:
-        """Take in a whole line; the event's data, if the line ends one."""
+        """Process a complete line; returns the event's data if the line ends an event."""
         if self._at_start:
             line = line.removeprefix(_BOM)
             self._at_start = False

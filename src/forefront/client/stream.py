@@ -26,7 +26,7 @@ class ByteStream(Protocol):
         ...
 
     def resume(self, last_id: str | None, error: APIConnectionError) -> None:
-        """After `error`, get a new body that goes on after the event of that id. Raises `error` if there is none."""
+        """After `error`, get a new body that continues after the event `last_id`. Raises `error` if there is none."""
         ...
 
     def expect_end(self) -> None:
@@ -52,7 +52,7 @@ class AsyncByteStream(Protocol):
         ...
 
     async def resume(self, last_id: str | None, error: APIConnectionError) -> None:
-        """After `error`, get a new body that goes on after the event of that id. Raises `error` if there is none."""
+        """After `error`, get a new body that continues after the event `last_id`. Raises `error` if there is none."""
         ...
 
     def expect_end(self) -> None:
@@ -93,7 +93,7 @@ class EventReader(Generic[T]):
             raise APIError("The stream has an event of excessive length.", request_id=self._request_id) from None
 
     def restart(self) -> str | None:
-        """Another body follows, after the event whose id this is."""
+        """Another body follows, after the event with this id."""
         last_id = self._decoder.last_id
         self._decoder = SSEDecoder()
         self._decoder.last_id = last_id
@@ -144,7 +144,7 @@ class Stream(Generic[T]):
             raise
 
     def __iter__(self) -> Iterator[T]:
-        # Its own generator: a loop that is left ends it at once, even if the stream has other references.
+        # A separate generator: leaving a loop closes it at once, even if the stream has other references.
         with closing(self):
             try:
                 yield from self._items

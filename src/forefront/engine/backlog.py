@@ -9,7 +9,7 @@ from forefront.fairness.tenant import Tenant
 
 # In records of about 100 bytes: a token, or an alternative with its log-probability.
 CAPACITY: Final = 2**19
-# Records that each generation may always hold, so that a reader a few steps late costs no recomputation.
+# Each generation may always hold these records, so a reader a few steps late costs no recomputation.
 ALLOWANCE: Final = 256
 
 

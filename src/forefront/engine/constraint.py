@@ -30,11 +30,11 @@ class Constraint(Protocol):
         """The tokens that may come next; None for all. The array is valid until the next call."""
 
     def accept(self, token: int, tokens_left: int) -> int:
-        """Take a token that the mask allows, and return it, or the one that replaces it."""
+        """Accept a token that the mask allows. Returns it, or the token that replaces it."""
 
     def forced(self) -> Sequence[int]:
-        """The next tokens where the text that follows is fixed, as it is most likely cut into tokens; empty where it is
-        not. A draft: the mask may allow another cut."""
+        """The most likely tokens of a fixed continuation; empty where the text is not fixed. A draft: the mask may
+        allow another tokenisation."""
 
     def rollback(self, count: int) -> None:
         """Undo the last `count` calls of `accept`, at most `MAX_ROLLBACK`."""

@@ -38,10 +38,9 @@ _SCORED_LOGITS = 2**23
 class Engine:
     """Runs any number of generations on one model.
 
-    Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: the most tokens of
-    one sequence, prompt and output. It is the model's context, or less where the KV cache is smaller. `max_running`:
-    the sequences that run at once. A `drafter` lets a step sample several tokens of a sequence. `clock`: the time in
-    seconds, by which steps are measured.
+    Call `start` on an event loop, `submit` from that loop, and `stop` at the end. `context_limit`: maximum tokens of
+    one sequence, prompt and output: the model's context, or less if the KV cache is smaller. `max_running`: sequences
+    that run at once. A `drafter` lets a step sample several tokens of a sequence. `clock`: seconds, to measure steps.
     """
 
     def __init__(
@@ -175,7 +174,7 @@ class Engine:
             self._scheduler.add(sequence)
 
     def _pause(self, generation: Generation) -> None:
-        """Take a generation whose reader is far behind out of the scheduler until `_resume`."""
+        """Suspend a generation with a slow reader until `_resume`."""
         if generation in self._live:
             self._paused.add(generation)
             for sequence in self._live[generation]:

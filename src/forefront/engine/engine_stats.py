@@ -1,4 +1,4 @@
-"""The state of an engine in numbers, and the counters behind it."""
+"""The state of an engine in numbers, and its counters."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from forefront.engine.scheduling.scheduler import Scheduler
 @dataclass(frozen=True, slots=True)
 class EngineStats:
     """The engine's state. `last_token` is a `time.monotonic()`, 0 before the first. Cached blocks whose last use is
-    more than `retained_seconds` ago have been evicted. The rest are counts; `steps` grows as long as the engine makes
-    progress. Of `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
+    more than `retained_seconds` ago have been evicted. All other values are counts; `steps` grows while the engine
+    makes progress. Of `draft_tokens` in `drafts` drafts, sampling has confirmed `accepted_tokens`."""
 
     running: int
     waiting: int
@@ -42,7 +42,7 @@ class EngineCounters:
     accepted_tokens: int = 0
 
     def drafted(self, tokens: int, accepted: int) -> None:
-        """Count a draft, of whose tokens sampling has confirmed `accepted`."""
+        """Count a draft and its `accepted` tokens, which sampling has confirmed."""
         self.drafts += 1
         self.draft_tokens += tokens
         self.accepted_tokens += accepted

@@ -27,7 +27,7 @@ class EngineStoppedError(EngineError):
 
 
 class EngineUnavailableError(EngineError):
-    """The engine restarts. Another attempt makes sense after `retry_after` seconds."""
+    """The engine restarts. Retry after `retry_after` seconds."""
 
     def __init__(self, retry_after: float) -> None:
         self.retry_after = retry_after

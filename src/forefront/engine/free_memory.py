@@ -13,8 +13,8 @@ from collections.abc import Iterator
 # From glibc's <malloc.h>.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-# Bytes from which a buffer is mapped separately, and unmapped when freed. The rows of logits that a step copies are
-# smaller, 2 MiB for 256,000 tokens: fresh pages would cost a fault each.
+# Buffers of this size in bytes and above are mapped separately, and unmapped when freed. The rows of logits that a step
+# copies are smaller, 2 MiB for 256,000 tokens, because fresh pages would cost a fault each.
 _LARGE = 2**22
 # Seconds between calls of `malloc_trim`. One takes 1 ms as a rule; the longest was 65 ms under bodies of 8 MiB.
 _PERIOD = 5.0

@@ -17,8 +17,8 @@ class Logprob(NamedTuple):
 
 class Token(NamedTuple):
     """A sampled token of continuation `choice`. `finish`: `stop` or `length` on the last one, which for `stop` is the
-    stop token itself. `logprob` and `top` (likeliest first) are set when log-probabilities are requested. `prompt`, on
-    the first token, has those of the prompt's tokens if requested; that of the first prompt token is NaN."""
+    stop token itself. `logprob` and `top` (most likely first) are set when log-probabilities are requested. `prompt`,
+    on the first token, has those of the prompt's tokens if requested; that of the first prompt token is NaN."""
 
     choice: int
     token: int
@@ -34,8 +34,8 @@ class Generation:
     Each item is the list of tokens that arrived since the last one, in order. Iteration ends when every continuation
     has finished, or raises an `EngineError`. Instead of iterating, call `take` whenever `notify` is called.
 
-    A released generation refers to nothing that refers to it: thousands of them at a time would otherwise wait for the
-    garbage collector, which frees them in one go on the event loop.
+    A released generation is part of no reference cycle: thousands of them would otherwise wait for the garbage
+    collector, which stops the event loop while it frees them.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Final
 from forefront.engine.constraint import Constraint, ConstraintFactory
 from forefront.fairness.tenant import NO_TENANT, Tenant
 
-# Below this, float32 cannot hold logits ÷ temperature apart: only the likeliest token is left.
+# Below this temperature, float32 cannot distinguish logits ÷ temperature, and only the most likely token remains.
 MIN_TEMPERATURE: Final = 1e-4
 
 
@@ -17,7 +17,7 @@ class SamplingParams:
 
     Applied in this order, to the tokens that a constraint allows: repetition penalty (over prompt and output), presence
     and frequency penalty (over the output), `logit_bias` (token id → added to its logit), temperature (less than
-    `MIN_TEMPERATURE` becomes 0: the likeliest token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the random
+    `MIN_TEMPERATURE` becomes 0: the most likely token), `min_p`, `top_k` (0: all), `top_p`. `seed` fixes the random
     numbers of the request. `repeatable`: the client chose the seed, so equal requests should give equal outputs, and a
     step's rounding must not depend on drafts. `top_logprobs`: None for no log-probabilities, else the number of
     alternatives to report. Log-probabilities are of the model's own distribution, before any of the above.
@@ -69,13 +69,13 @@ class ResumedOutput:
 class GenerateRequest:
     """`n` continuations of `prompt` (token ids), each of at most `max_tokens` tokens.
 
-    A token of `stop_tokens` ends a continuation. `prediction` are tokens that the output probably has: they make it
-    faster where they are right. KV blocks are shared only between requests of the same `tenant`.
-    `prompt_logprobs`: None for none, else the number of alternatives to report for each token of the prompt, which is
-    then computed whole. `constraint` creates the constraint of one continuation; it requires stop tokens.
+    A token of `stop_tokens` ends a continuation. `prediction`: expected output tokens, which make the output faster
+    where they are correct. KV blocks are shared only between requests of the same `tenant`. `prompt_logprobs`: the
+    number of alternatives to report for each prompt token; None for no log-probabilities. The prompt is then computed
+    without the prefix cache. `constraint` creates the constraint of one continuation; it requires stop tokens.
 
-    With `resumed`, only those continuations are generated, from where they are: `max_tokens` still counts all of their
-    tokens, penalties count them, and a seed's random numbers go on behind theirs.
+    With `resumed`, only those continuations are generated, after their existing tokens, which count towards
+    `max_tokens` and penalties and have consumed random numbers of the seed.
     """
 
     prompt: Sequence[int]

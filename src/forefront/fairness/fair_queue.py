@@ -23,7 +23,7 @@ class _Tenant(msgspec.Struct, Generic[T]):
     time: float = 0.0
     weight: float = 1.0
     running: dict[T, float] = msgspec.field(default_factory=dict)  # the weight by which each item was charged
-    # The tokens of each, in order of arrival. A `dict` finds its first key behind all that were removed before it.
+    # The tokens of each item, in order of arrival. A `dict` would search for its first key past all removed ones.
     waiting: OrderedDict[T, int] = msgspec.field(default_factory=OrderedDict)
 
 
@@ -52,7 +52,7 @@ class FairQueue(Generic[T]):
         return self.slots + self.max_waiting - self.running - self.waiting
 
     def add(self, tenant: str, weight: float, item: T, tokens: int) -> None:
-        """Queue `item`, of at most `tokens`, behind the other items of its tenant."""
+        """Queue `item`, of at most `tokens`, after the other items of its tenant."""
         entry = self._tenants.get(tenant)
         if entry is None:
             entry = self._tenants[tenant] = _Tenant()
@@ -120,7 +120,7 @@ class FairQueue(Generic[T]):
         return self._before(entry, list(entry.waiting))
 
     def _before(self, entry: _Tenant[T], items: list[T]) -> tuple[int, int]:
-        """The items, and their tokens, that start before an item of `entry` that is queued behind `items`."""
+        """The items, and their tokens, that start before an item of `entry` that is queued after `items`."""
         count, tokens = len(items), sum(entry.waiting[item] for item in items)
         start = (entry.time if entry.waiting else max(entry.time, self._time)) + tokens / entry.weight
         passed = False

@@ -2,7 +2,7 @@
 
 import heapq
 
-# Entries of the heap that are out of date and not worth a cleaning.
+# Out-of-date entries of the heap up to this number are not cleaned.
 _STALE = 64
 
 
@@ -26,7 +26,7 @@ class Holdings:
         return self._held.get(owner, 0)
 
     def add(self, owner: str, amount: int) -> None:
-        """Count `amount` more for `owner`; less if it is negative."""
+        """Add `amount`, which may be negative, to the holding of `owner`."""
         self.total += amount
         held = self._held.get(owner, 0) + amount
         if not held:

@@ -8,9 +8,9 @@ from typing import Final
 _TIME_SLICE: Final = 0.005
 
 
-async def rest(since: float) -> float:
-    """Yield to the event loop if the last time, `since`, is a time slice ago by `time.monotonic`. The time of the last
-    yield."""
+async def yield_to_event_loop(since: float) -> float:
+    """Yield to the event loop if `since`, the `time.monotonic` of the last yield, is at least a time slice ago. Returns
+    the time of the last yield."""
     now = time.monotonic()
     if now - since < _TIME_SLICE:
         return since

@@ -1,4 +1,4 @@
-"""The queue in front of the engine: fair admission of requests, and estimates of the wait."""
+"""The queue before the engine: fair admission of requests, and estimates of the wait."""
 
 import asyncio
 import math
@@ -11,7 +11,7 @@ from forefront.wire.errors import RequestError
 # Seconds over which throughput is averaged, and the throughput in tokens per second before the first measurement.
 _AVERAGING_TIME = 10.0
 _INITIAL_THROUGHPUT = 200.0
-# A project may hold so many times the places that all projects leave free: 7/8 of all places if alone, 7/15 each for
+# A project may hold this multiple of the places that all projects leave free: 7/8 of all places if alone, 7/15 each for
 # two. This is the dynamic threshold of `fairness/quota.py`, with less kept free.
 _SHARE = 7
 
@@ -23,7 +23,7 @@ class QueueEntry:
         self._queue = queue
         self.tenant = tenant
         self.tokens = tokens
-        self._granted: asyncio.Future[None] | None = None  # only for an entry that has to wait
+        self._granted: asyncio.Future[None] | None = None  # only for an entry that must wait
         self.waiting = True
         self._released = False
 
@@ -44,7 +44,7 @@ class QueueEntry:
             self._granted.set_result(None)
 
     def release(self, used: int) -> None:
-        """Free the place or slot; `used` tokens were computed. Does nothing the second time."""
+        """Free the place or slot; `used` tokens were computed. Further calls have no effect."""
         if not self._released:
             self._released = True
             self._queue.finish(self, used)
@@ -113,7 +113,7 @@ class AdmissionQueue:
             return
         ahead, wait = self._queue.waiting + reserved, self._queue.tokens_waiting / self._throughput
         text = f"The server is busy: {ahead} requests are waiting, which will take about {math.ceil(wait)} s."
-        # Places become free all the time: the next one long before the queue's end is reached.
+        # Places are freed continuously: the next one long before the end of the queue is reached.
         error = RequestError("overloaded", text, retry_after=max(wait / max(ahead, 1), 1.0))
         error.queue_position = ahead
         raise error

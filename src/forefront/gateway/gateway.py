@@ -35,7 +35,7 @@ class BodyRead:
 
 
 class Gateway:
-    """Gives out leases. One for each server, on its event loop.
+    """Creates leases. One for each server, on its event loop.
 
     `limiter` counts limits: in memory by default, or in Redis for several servers together.
     """
@@ -68,7 +68,7 @@ class Gateway:
         return Lease(request, reservation, self.ledger, self.queue, recorder)
 
     def switch(self, lease: Lease, model: str) -> None:
-        """Another model takes the request of the lease over."""
+        """Another model takes over the request of the lease."""
         lease.switch(model, self.prices[model])
         lease.recorder.switch(self.metrics.model(model))
 
@@ -90,7 +90,8 @@ class Gateway:
             raise
 
     async def count_request(self, principal: Principal) -> tuple[RateLimitState, ...]:
-        """Count a request that runs no model towards requests per minute, not towards concurrency. The limits after it.
+        """Count a request that runs no model towards requests per minute, not towards concurrency. Returns the limits
+        afterwards.
 
         Raises `RequestError`: 429 over the limit, 503 without Redis.
         """

@@ -116,7 +116,7 @@ class Lease:
         self.input_tokens = input_tokens
 
     def switch(self, model: str, price: Price) -> None:
-        """Another model takes the request over, at its own price. `admit` has to follow."""
+        """Another model takes over the request, at its own price. `admit` must follow."""
         self._request = msgspec.structs.replace(self._request, model=model, price=price)
 
     def wait_estimate(self) -> tuple[int, float]:
@@ -124,7 +124,7 @@ class Lease:
         return (0, 0.0) if self.queue_entry is None else self.queue_entry.estimate()
 
     def end_turn(self, output_tokens: int) -> None:
-        """Free the slot of a request whose engine has finished after so many tokens, whether or not they are read."""
+        """Free the slot of a request whose engine has finished after `output_tokens`, even if they are unread."""
         self.recorder.computed()
         if self.queue_entry is not None:
             self.queue_entry.release(self.input_tokens + output_tokens)
@@ -148,7 +148,7 @@ class Lease:
         self.abandon("failed", error.code if isinstance(error, RequestError) else "internal_error")
 
     def abandon(self, status: CompletionStatus, error: str | None = None) -> None:
-        """Settle a request that has not come to its end, without waiting for the row. `error`: a failure's code."""
+        """Settle an incomplete request, without waiting for the row. `error`: a failure's code."""
         if not self._settled and (row := self._close(status, None, error)) is not None:
             self._ledger.post(row, self._hold)
 
@@ -174,7 +174,7 @@ class Lease:
         self._hold = hold
 
     def _close(self, status: CompletionStatus, finish_reason: str | None, error: str | None = None) -> LedgerRow | None:
-        """Give back everything unused. The row for the ledger, unless the request was never admitted."""
+        """Release everything unused. Returns the row for the ledger, unless the request was never admitted."""
         self._settled = True
         used = self.input_tokens + self.output_tokens
         self._reservation.release(used)

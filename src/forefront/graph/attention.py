@@ -12,8 +12,9 @@ from forefront.graph.block_formats import Floats
 from forefront.graph.capped_attention import CappedHeads, capped_attention
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, integers, number, reshape
+from forefront.graph.settings import Settings
 
-# The logit of a token outside of the window. Padding has -inf.
+# The logit of a token outside the window. Padding has -inf.
 _OUTSIDE: Final = -1e30
 
 
@@ -31,6 +32,17 @@ class Heads:
     sinks: Floats | None = None
     cap: float = 0.0
     cache: int | None = None
+
+
+def cache_channels(settings: Settings) -> int:
+    """Channels of keys and values in the KV cache, per token, over all layers. Raises `ModelFileError`."""
+    layers = settings.layers
+    heads = settings.per_layer("attention.head_count", layers)
+    key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])
+    width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])
+    keys = settings.integer("attention.key_length", width, at_least=1)
+    values = settings.integer("attention.value_length", keys, at_least=1)
+    return sum(key_heads) * (keys + values)
 
 
 class AttentionInputs(Protocol):
@@ -66,7 +78,7 @@ class PagedInputs:
         """See `AttentionInputs`."""
         if not heads.cap:
             return self._attend(query, key, value, heads)
-        # The shortest window: only the keys and values that this writes are of interest.
+        # The shortest window: only the written keys and values matter.
         written = self._attend(query, key, value, replace(heads, window=1))
         count = _width(query) // heads.width
         capped = CappedHeads(count, heads.keys, heads.width, heads.scale, heads.cap, heads.window)
@@ -151,7 +163,7 @@ class PaddedInputs:
             ahead = ops.subtract(ops.unsqueeze(places, integers(0)), ops.unsqueeze(places, integers(1)))
             first, last = (1 - window, 0) if self._causal else (-(window // 2), window // 2)
             outside = ops.logical_or(ops.less(ahead, integers(first)), ops.greater(ahead, integers(last)))
-            # Finite: a row of padding without other keys would become NaN, and with it the next layer's values.
+            # Finite, because a padding row without other keys would become NaN and spoil the next layer's values.
             far = ops.select(outside, number(_OUTSIDE), number(0.0))
             self._window_masks[window] = ops.add(self._mask, ops.unsqueeze(far, integers(0, 1)))
         return self._window_masks[window]

@@ -1,7 +1,7 @@
 """Bit operations on the blocks of quantised tensors, for all blocks at once.
 
-NumPy is fast in long loops and slow in short ones. So parts of blocks are copied to contiguous memory first, as items
-of their size; then bits are moved in words of eight bytes.
+NumPy is fast in long loops and slow in short ones. Parts of blocks are therefore copied to contiguous memory first, as
+items of their size; then bits are moved in words of eight bytes.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Words = npt.NDArray[np.uint64]
 _ITEMS: Final = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8", 16: "c16"}
 # Halves as float32 have an exponent that is too small by 112.
 _HALF_EXPONENT: Final = np.float32(2.0**112)
-# From this number on, `float_halves` is faster than NumPy's conversion.
+# The minimum count from which `float_halves` is faster than NumPy's conversion.
 _MANY_HALVES: Final = 8192
 
 
@@ -29,7 +29,7 @@ def part(raw: Bytes, start: int, size: int) -> Bytes:
 
 
 def interleaved(parts: Sequence[Bytes], size: int) -> Bytes:
-    """In turns, `size` bytes of each part [blocks, n]; as [blocks, n * parts]."""
+    """The parts [blocks, n] interleaved in runs of `size` bytes, as [blocks, n * parts]."""
     blocks = len(parts[0])
     joined = np.empty((blocks, sum(each.shape[1] for each in parts)), np.uint8)
     items = joined.reshape(-1).view(_item(size)).reshape(-1, len(parts))
@@ -90,7 +90,7 @@ def fifth_bits(packed: Bytes) -> Bytes:
     return fifth.reshape(-1, 32)
 
 
-def joined(low: Bytes, high: Bytes) -> Bytes:
+def join_bits(low: Bytes, high: Bytes) -> Bytes:
     """The bits of both, in the memory of `low`."""
     words = low.reshape(-1).view("<u8")
     words |= high.reshape(-1).view("<u8")
@@ -110,7 +110,7 @@ def float_halves(halves: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         return np.asarray(halves.astype(np.float32))
     stored = np.ascontiguousarray(halves).view("<u2")
     if ((stored & np.uint16(0x7C00)) == np.uint16(0x7C00)).any():
-        return np.asarray(halves.astype(np.float32))  # some are infinite, or no numbers
+        return np.asarray(halves.astype(np.float32))  # some are infinite or NaN
     words = stored.astype("<u4")
     signs = words & np.uint32(0x8000)
     signs <<= np.uint32(16)

@@ -19,7 +19,7 @@ from forefront.graph.block_bits import (
     fifth_bits,
     float_halves,
     interleaved,
-    joined,
+    join_bits,
     nibble_pairs,
     nibbles,
     part,
@@ -125,7 +125,7 @@ def _scale_and_minimum(raw: Bytes) -> tuple[Floats, Floats]:
 
 def _q5_codes(codes: int, high: int) -> Callable[[Bytes], Bytes]:
     """Codes of five bits: nibbles at the one place, fifth bits at the other."""
-    return lambda raw: joined(nibbles(part(raw, codes, 16), 16), fifth_bits(part(raw, high, 4)))
+    return lambda raw: join_bits(nibbles(part(raw, codes, 16), 16), fifth_bits(part(raw, high, 4)))
 
 
 _q5_0_codes, _q5_1_codes = _q5_codes(6, 2), _q5_codes(8, 4)
@@ -141,13 +141,13 @@ def _k_scales(raw: Bytes) -> tuple[Floats, Floats]:
 
 def _q5_k_codes(raw: Bytes) -> Bytes:
     high = part(raw, 16, 32)
-    return joined(nibbles(part(raw, 48, 128), 32), interleaved([bits(high, n, 1, 4) for n in range(8)], 32))
+    return join_bits(nibbles(part(raw, 48, 128), 32), interleaved([bits(high, n, 1, 4) for n in range(8)], 32))
 
 
 def _q6_k_codes(raw: Bytes) -> npt.NDArray[np.int8]:
     high = part(raw, 128, 64)
     top = interleaved([bits(high, shift, 3, 4) for shift in range(0, 8, 2)], 32)
-    return signed(joined(nibbles(part(raw, 0, 128), 64), top), 32)
+    return signed(join_bits(nibbles(part(raw, 0, 128), 64), top), 32)
 
 
 def _q6_k_scales(raw: Bytes) -> tuple[Floats, None]:
@@ -170,14 +170,14 @@ def _q2_k_scales(raw: Bytes) -> tuple[Floats, Floats]:
 
 def _q3_k_codes(raw: Bytes) -> npt.NDArray[np.int8]:
     high = part(raw, 0, 32)
-    return signed(joined(_two_bits(part(raw, 32, 64)), interleaved([bits(high, n, 1, 2) for n in range(8)], 32)), 4)
+    return signed(join_bits(_two_bits(part(raw, 32, 64)), interleaved([bits(high, n, 1, 2) for n in range(8)], 32)), 4)
 
 
 def _q3_k_scales(raw: Bytes) -> tuple[Floats, None]:
     """Of the 16 scales of six bits, four bytes have two bits for each."""
     low, high = nibbles(part(raw, 96, 8), 8), part(raw, 104, 4).view("<u4")
     top = np.concatenate([high << 4, high << 2, high, high >> 2], axis=-1) & 0x30303030
-    return _halves(raw, 108) * signed(joined(low, top.view(np.uint8)), 32), None
+    return _halves(raw, 108) * signed(join_bits(low, top.view(np.uint8)), 32), None
 
 
 def _looked_up(values: list[int]) -> Callable[[Bytes], npt.NDArray[np.int8]]:
@@ -196,7 +196,7 @@ def _iq4_xs_scales(raw: Bytes) -> tuple[Floats, None]:
     nibble, pair = part(raw, 4, 4)[..., None], part(raw, 2, 2)[..., None]
     low = (nibble >> np.array([0, 4], np.uint8) & 15).reshape(-1, 8).view(np.uint8)
     high = (pair >> np.array([0, 2, 4, 6], np.uint8) & 3).reshape(-1, 8)
-    return _halves(raw, 0) * signed(joined(low, (high << 4).view(np.uint8)), 32), None
+    return _halves(raw, 0) * signed(join_bits(low, (high << 4).view(np.uint8)), 32), None
 
 
 # Twice the values of E2M1; the scale is halved in turn.

@@ -22,17 +22,17 @@ from forefront.graph.settings import Settings
 
 T = TypeVar("T")
 
-# Raised whenever matrices are packed in another way: weight files of earlier versions are then left alone.
+# Incremented with every change of the packed layout: weight files of earlier versions are then ignored.
 PACKING: Final = 3
 _BITS: Final = {"": 0, "int8": 8, "int4": 4}
 _LAYER: Final = re.compile(r"blk\.(\d{1,6})\.")
-# Of two sets of factors a model uses one.
+# A model uses one of two sets of factors.
 _IGNORED: Final = {"rope_factors_long.weight", "rope_factors_short.weight", "rope_freqs.weight"}
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltGraph:
-    """`precision`: how exactly the weights of the file are computed with."""
+    """`precision`: of the computation with the file's weights."""
 
     graph: PagedGraph
     precision: str
@@ -46,14 +46,14 @@ class BuiltEmbeddingGraph:
     precision: str
 
 
-def makes_embeddings(settings: Settings) -> bool:
+def is_embedding_model(settings: Settings) -> bool:
     """Whether the model turns texts into vectors instead of generating text. Raises `ModelFileError`."""
     return settings.architecture in ENCODERS or pooling_of(settings) is not None
 
 
 def find_family(settings: Settings) -> type[Decoder]:
-    """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported one, and for settings that
-    change results and that the builder does not compute."""
+    """The builder of the settings' architecture. Raises `ModelFileError` for an unsupported architecture, and for
+    unsupported settings that change results."""
     family = ARCHITECTURES.get(settings.architecture) or ENCODERS.get(settings.architecture)
     if family is None:
         known = ", ".join(sorted([*ARCHITECTURES, *ENCODERS]))
@@ -61,7 +61,7 @@ def find_family(settings: Settings) -> type[Decoder]:
             f"its architecture {settings.architecture[:40]!r} is not supported; supported are {known}. "
             "Another engine may be able to serve it"
         )
-    reason = unsupported_setting(settings, family, embeds=makes_embeddings(settings))
+    reason = unsupported_setting(settings, family, embeds=is_embedding_model(settings))
     if reason is not None:
         name = settings.architecture[:40]
         raise ModelFileError(
@@ -98,7 +98,7 @@ def _build(
     with WeightFile(cache) as weight_file:
         weights = Weights(file, weight_file, rounding)
         graph = build(family(settings, weights, inputs))
-        # A tensor without a use means a variant that would be computed wrongly.
+        # An unused tensor indicates a variant that would be computed incorrectly.
         if unused := sorted(name for name in weights.unused() - _IGNORED if not _predicts_further(name, settings)):
             raise ModelFileError(
                 f"it has {len(unused)} tensors that its architecture {settings.architecture!r} does not use, "
@@ -110,7 +110,7 @@ def _build(
 
 
 def _predicts_further(name: str, settings: Settings) -> bool:
-    """Whether a tensor belongs to a layer behind the model's own, which predicts further tokens and is not used."""
+    """Whether a tensor belongs to a layer after the model's own, which predicts further tokens and is not used."""
     match = _LAYER.match(name)
     return match is not None and settings.layers <= int(match[1]) < settings.integer("block_count")
 

@@ -13,7 +13,7 @@ import numpy as np
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.graph.operations import Node, integers, number, reshape
 
-# The logit of a token outside of the window.
+# The logit of a token outside the window.
 _OUTSIDE: Final = -1e30
 
 
@@ -37,10 +37,11 @@ def capped_attention(
     width]. `batch`: `past_lens`, `subsequence_begins`, `block_indices`, `block_indices_begins`. `written`: the output
     of the operation that writes the new tokens' keys and values."""
     past, begins, blocks, block_begins = batch
-    # Reading must follow writing: the numbers of the blocks depend on its output, by a comparison that is never true.
+    # Reading must follow writing: a comparison that is never true makes the block indices depend on the output of the
+    # write.
     first = ops.slice(reshape(written, -1), integers(0), integers(1), integers(1), integers(0))
     blocks = ops.add(blocks, ops.convert(ops.less(first, number(-np.inf)), ov.Type.i32))
-    # Not within the loop, which would copy whole caches as its inputs.
+    # Outside the loop, which would copy whole caches as its inputs.
     used = [ops.gather(cache, blocks, _integer(0)) for cache in caches]
     inputs = [query, *used, past, begins, block_begins]
     parameters = [ops.parameter(node.get_output_partial_shape(0), node.get_output_element_type(0)) for node in inputs]
@@ -73,7 +74,7 @@ def _of_sequence(sequence: Node, inputs: Sequence[Node], heads: CappedHeads) -> 
     hidden = ops.greater(ahead, _integer(0))
     if heads.window:
         hidden = ops.logical_or(hidden, ops.less_equal(ahead, _integer(-heads.window)))
-    # Behind the last token, blocks have what was in memory before, which may be no numbers at all.
+    # After the last token, blocks contain stale memory, possibly NaN.
     weights = ops.softmax(ops.select(hidden, number(_OUTSIDE), logits), -1)
     is_unused = ops.greater(_up_to(length), _at(places, _integer(-1)))
     value = ops.select(ops.unsqueeze(is_unused, integers(1)), number(0.0), value)

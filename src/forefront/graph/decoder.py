@@ -9,7 +9,7 @@ import numpy as np
 from forefront.engine.embedding.embedding_graph import EmbeddingGraph, InputEmbedding, Pooling
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.engine.model.paged_graph import Embed, PagedGraph, parameter
-from forefront.graph.attention import AttentionInputs, Heads
+from forefront.graph.attention import AttentionInputs, Heads, cache_channels
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import Tensor
 from forefront.graph.operations import (
@@ -46,7 +46,7 @@ WIDEST_HEAD: Final = 1 << 14
 class Decoder:
     """Builds the graph of one model. Layers are counted from 0; activations are [tokens, channels]."""
 
-    # In a GGUF file, the pairs of channels that rotary positions turn are neighbours; else they are in halves.
+    # In a GGUF file, the pairs of channels of rotary positions are neighbours; otherwise they are in halves.
     interleaved: ClassVar[bool] = False
     # They are in halves in files with positions in several dimensions, as images have them. In a text all dimensions
     # are the same.
@@ -56,11 +56,13 @@ class Decoder:
     # The feed-forward network has a gate.
     gated: ClassVar[bool] = True
     activation: Callable[[Node], Node] = staticmethod(silu)
-    # Of so many layers, all but the last see only a window of the context, if the file declares one and does not state
-    # which do. 0: none does.
+    # The period of layers with a window, if the file declares a window but not its layers: all but the last layer of
+    # each period. 0: no layer.
     window_period: ClassVar[int] = 0
     # The soft cap of logits in files that do not state one.
     usual_final_cap: ClassVar[float] = 0.0
+    # The soft cap of attention in files that do not state one; a graph with a cap reads the KV cache itself.
+    usual_attention_cap: ClassVar[float] = 0.0
     # Settings that change results, beyond those that every family computes.
     further_settings: ClassVar[frozenset[str]] = frozenset()
 
@@ -78,14 +80,14 @@ class Decoder:
         if self.head_width > WIDEST_HEAD:
             raise ModelFileError(f"its heads have {self.head_width} channels; {WIDEST_HEAD} are the most")
         self._check_heads()
-        turned = settings.integer("rope.dimension_count", self.head_width, at_least=2)
-        if turned % 2 or self.head_width % 2 or turned > self.head_width:
-            raise ModelFileError(f"its positions turn {turned} of the {self.head_width} channels of a head")
-        self.turned_width = turned
+        rotated = settings.integer("rope.dimension_count", self.head_width, at_least=2)
+        if rotated % 2 or self.head_width % 2 or rotated > self.head_width:
+            raise ModelFileError(f"its positions rotate {rotated} of the {self.head_width} channels of a head")
+        self.rotated_width = rotated
         in_halves = self.sections_in_halves and _has_sections(settings)
         interleaved = settings.flag("rope.interleaved", self.interleaved and not in_halves)
-        self.channels = channel_order(self.head_width, turned, interleaved)
-        self.frequencies = read_frequencies(settings, weights, turned)
+        self.channels = channel_order(self.head_width, rotated, interleaved)
+        self.frequencies = read_frequencies(settings, weights, rotated)
         self.scale = settings.number("attention.scale", 0.0) or self.head_width**-0.5
         self.window = settings.integer("attention.sliding_window", 0)
         self.windowed = self.windowed_layers() if self.window else [False] * self.layers
@@ -96,6 +98,11 @@ class Decoder:
         self._shared_inputs = SharedInputs()
 
     # The whole model.
+
+    @staticmethod
+    def cache_channels(settings: Settings) -> int:
+        """Channels of keys and values in the KV cache, per token, over all layers. Raises `ModelFileError`."""
+        return cache_channels(settings)
 
     def build(self) -> PagedGraph:
         """Raises `ModelFileError`."""
@@ -141,7 +148,7 @@ class Decoder:
         return Pooling.LAST if ranks(self.settings) else pooling_of(self.settings) or Pooling.LAST
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm, of what `embed` made [tokens, channels]."""
+        """The output of the last layer [rows, channels] after its norm, of what `embed` made [tokens, channels]."""
         for n in range(self.layers):
             x = self.layer(n, x)
         return self.norm(x, "output_norm")
@@ -156,30 +163,30 @@ class Decoder:
     # One layer.
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to its input."""
-        x = self.add(self.wanted(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
+        """Attention and a feed-forward network, each after a norm and added to its input."""
+        x = self.add(self.output_rows(n, x), self.attention(n, self.norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 
     def parallel_layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network behind the same norm."""
+        """Attention and a feed-forward network after the same norm."""
         normed = self.norm(x, f"blk.{n}.attn_norm")
-        x = self.add(self.wanted(n, x), self.attention(n, normed))
-        return self.add(x, self.feed_forward(n, self.wanted(n, normed)))
+        x = self.add(self.output_rows(n, x), self.attention(n, normed))
+        return self.add(x, self.feed_forward(n, self.output_rows(n, normed)))
 
     def post_normed_layer(self, n: int, x: Node) -> Node:
-        """Norms behind attention and feed-forward network, and in front of them where the file has such."""
+        """Norms after attention and feed-forward network, and before them where the file has such."""
         attended = self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm"))
-        x = self.add(self.wanted(n, x), self.norm(attended, f"blk.{n}.post_attention_norm"))
+        x = self.add(self.output_rows(n, x), self.norm(attended, f"blk.{n}.post_attention_norm"))
         computed = self.feed_forward(n, self.optional_norm(x, f"blk.{n}.ffn_norm"))
         return self.add(x, self.norm(computed, f"blk.{n}.post_ffw_norm"))
 
     def attention(self, n: int, x: Node) -> Node:
-        """Of the tokens that are wanted from the layer."""
+        """The attention output of the tokens that `output_rows` selects."""
         query, key, value = self.queries_keys_values(n, x)
         query = self.prepared(n, query, f"blk.{n}.attn_q_norm", self.heads[n])
         key = self.prepared(n, key, f"blk.{n}.attn_k_norm", self.key_heads[n])
         attended = self.inputs.attend(query, key, value, self.attention_heads(n))
-        return self.linear(self.wanted(n, attended), f"blk.{n}.attn_output", self.width)
+        return self.linear(self.output_rows(n, attended), f"blk.{n}.attn_output", self.width)
 
     def feed_forward(self, n: int, x: Node) -> Node:
         """W_down(act(W_gate x) * W_up x) (Shazeer 2020), or W_down(act(W_up x)) in families that are not `gated`."""
@@ -203,8 +210,8 @@ class Decoder:
         return self.linears(x, [f"blk.{n}.attn_{part}" for part in "qkv"], sizes, [*orders[:2], None])
 
     def prepared(self, n: int, x: Node, norm: str, heads: int) -> Node:
-        """Queries or keys, normed if the file has a norm for them, and turned."""
-        return self.joined(self.turned(n, self.head_norm(x, norm, heads)))
+        """Queries or keys, normed if the file has a norm for them, and rotated."""
+        return self.joined(self.rotated(n, self.head_norm(x, norm, heads)))
 
     def head_norm(self, x: Node, name: str, heads: int) -> Node:
         """[tokens, heads, 1, channels], each head normed by itself if the file has the norm."""
@@ -212,10 +219,10 @@ class Decoder:
         weight = self.weights.optional_vector(f"{name}.weight", self.head_width)
         return x if weight is None else rms_norm(x, weight[self.channels], self.epsilon)
 
-    def turned(self, n: int, x: Node) -> Node:
-        """Heads turned by their positions, if the layer has such."""
+    def rotated(self, n: int, x: Node) -> Node:
+        """Heads rotated by their positions, if the layer has such."""
         rotation = self.rotation_of(n)
-        return x if rotation is None else rotation.turn(x)
+        return x if rotation is None else rotation.rotate(x)
 
     def rotation_of(self, _n: int) -> Rotation | None:
         """The rotary positions of a layer."""
@@ -231,11 +238,11 @@ class Decoder:
         return True
 
     def has_window(self, n: int) -> bool:
-        """Whether a layer sees a window of the context alone."""
+        """Whether a layer sees only a window of the context."""
         return self.windowed[n]
 
     def windowed_layers(self) -> list[bool]:
-        """Whether each layer sees a window of the context alone, in a model that has a window."""
+        """Whether each layer sees only a window of the context, in a model that has a window."""
         return self.settings.windowed(self.layers, self.window_period)
 
     def attention_heads(self, n: int) -> Heads:
@@ -244,8 +251,8 @@ class Decoder:
         return Heads(self.key_heads[n], self.head_width, self.scale, window, cap=self.attention_cap)
 
     def gate_and_up(self, n: int, x: Node) -> list[Node]:
-        """Two matrices, or one with the gate's rows first. Two products even so: the plugin fuses the activation into
-        the gate's."""
+        """Two matrices, or one with the gate's rows first. Always two products, because the plugin fuses the activation
+        into the gate's."""
         size = self.hidden_width[n]
         if self.weights.has(f"blk.{n}.ffn_gate.weight"):
             return [self.linear(x, f"blk.{n}.ffn_{part}", size) for part in ("gate", "up")]
@@ -270,8 +277,8 @@ class Decoder:
         """The output of a part of a layer, added to the residual stream x."""
         return ops.add(x, scaled(y, self.residual_scale))
 
-    def wanted(self, n: int, x: Node) -> Node:
-        """From the last layer, only the tokens whose logits are wanted."""
+    def output_rows(self, n: int, x: Node) -> Node:
+        """Of the last layer, only the tokens whose logits are computed."""
         return chosen_rows(x, self.inputs.rows) if n == self.layers - 1 else x
 
     def linear(self, x: Node, name: str, outputs: int, rows: Rows | None = None) -> Node:

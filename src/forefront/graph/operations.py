@@ -1,4 +1,4 @@
-"""The mathematics that all architectures share, in the forms that OpenVINO's CPU plugin has fused kernels for.
+"""Operations that all architectures share, in the forms for which OpenVINO's CPU plugin has fused kernels.
 
 Activations are [tokens, channels]; heads are [tokens, heads, 1, channels of a head].
 """
@@ -114,7 +114,7 @@ def product(x: Node, matrix: Matrix, inputs: "SharedInputs") -> Node:
     y = ops.matmul(x, values, False, True)
     if packed.minimum is None:
         return y
-    # Minima as a second, narrow product: as zero points of the wide one they would keep it from the int8 kernels.
+    # Minima as a second, narrow product: zero points in the wide product would prevent the int8 kernels.
     minimum = _constant(packed.minimum, "f32", [matrix.rows, groups])
     return ops.add(y, ops.matmul(inputs.group_sums(x, groups), minimum, False, True))
 

@@ -10,7 +10,7 @@ from forefront.graph.settings import Settings
 # The numbers of GGUF's `pooling_type`. 4 is for models that score pairs of texts: encoders by their first token.
 # Modules of Sentence Transformers: 0 is the transformer, 1 the pooling.
 _FIRST_DENSE: Final = 2
-_MOST_DENSE: Final = 8
+_MAX_DENSE: Final = 8
 # The classes of a model that answers whether a document is relevant.
 _ANSWERS: Final = ["yes", "no"]
 _NONE: Final = 0
@@ -33,14 +33,14 @@ def ranks(settings: Settings) -> bool:
     return settings.integer("pooling_type", _NONE) == _RANK
 
 
-def shortens(settings: Settings) -> bool:
+def supports_shortening(settings: Settings) -> bool:
     """Whether the first dimensions of a vector are a vector by themselves: the file lists dimensions that the model is
     trained for, or the model is a Qwen 3, all of whose embedding models are."""
     return settings.is_list("matryoshka_dimensions") or settings.architecture == "qwen3"
 
 
 def ranking_head(settings: Settings, weights: Weights, width: int) -> RankingHead:
-    """From the pooled vector to the score of a pair: by one matrix, or behind another one with a tanh. Raises
+    """From the pooled vector to the score of a pair: by one matrix, or after another one with a tanh. Raises
     `ModelFileError`."""
     layers = []
     if weights.has("cls.weight"):
@@ -56,7 +56,7 @@ def ranking_head(settings: Settings, weights: Weights, width: int) -> RankingHea
 def dense_layers(settings: Settings, weights: Weights, width: int) -> tuple[DenseLayer, ...]:
     """The layers that pooled vectors pass through: `dense_2`, `dense_3` and so on."""
     layers: list[DenseLayer] = []
-    for number in range(_FIRST_DENSE, _FIRST_DENSE + _MOST_DENSE):
+    for number in range(_FIRST_DENSE, _FIRST_DENSE + _MAX_DENSE):
         name = f"dense_{number}"
         if not weights.has(f"{name}.weight"):
             break

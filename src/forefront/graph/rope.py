@@ -1,7 +1,7 @@
-"""Rotary positions (Su et al. 2021): pairs of a head's channels turn with a token's position.
+"""Rotary positions (Su et al. 2021): pairs of a head's channels rotate with a token's position.
 
-The i-th of R/2 pairs turns by position * base^(-2i/R) radians. Models with a long context slow this down: all pairs by
-one factor ("linear"), each by its own (Llama 3.1's `rope_freqs`, Phi's "longrope"), or slow pairs more than fast ones
+The i-th of R/2 pairs rotates by position * base^(-2i/R) radians. Long-context models slow this down: all pairs by one
+factor ("linear"), each by its own (Llama 3.1's `rope_freqs`, Phi's "longrope"), or slow pairs more than fast ones
 ("yarn", Peng et al. 2023).
 """
 
@@ -24,19 +24,19 @@ _KINDS: Final = ("none", "linear", "yarn", "longrope")
 
 @dataclass(frozen=True, slots=True)
 class Frequencies:
-    """`radians`: by which each pair turns per position [R/2]. `magnitude`: factor of the turned channels."""
+    """`radians`: the rotation of each pair per position [R/2]. `magnitude`: factor of the rotated channels."""
 
     radians: Floats
     magnitude: float = 1.0
 
 
 def plain_frequencies(width: int, base: float) -> npt.NDArray[np.float64]:
-    """Without any scaling, for `width` turned channels."""
+    """Without any scaling, for `width` rotated channels."""
     return np.array([math.pow(base, -channel / width) for channel in range(0, width, 2)])
 
 
 def read_frequencies(settings: Settings, weights: Weights, width: int) -> Frequencies:
-    """The frequencies of the file's model, for `width` turned channels. Raises `ModelFileError`."""
+    """The frequencies of the file's model, for `width` rotated channels. Raises `ModelFileError`."""
     base = settings.number("rope.freq_base", 10000.0, at_least=1.0)
     radians = plain_frequencies(width, base)
     kind = settings.text("rope.scaling.type", "linear")  # a factor without a type is linear
@@ -95,14 +95,14 @@ def _yarn(
     return radians * kept + radians / factor * (1 - kept)
 
 
-def channel_order(width: int, turned: int, interleaved: bool) -> npt.NDArray[np.int64]:
+def channel_order(width: int, rotated: int, interleaved: bool) -> npt.NDArray[np.int64]:
     """The order of a head's `width` channels in which channel i and channel i + width/2 are a pair.
 
-    The graph turns whole heads, in halves. In the file the pairs are the first `turned` channels, neighbours
-    (`interleaved`) or in halves; channels that do not turn are pairs of frequency 0.
+    The graph rotates whole heads, in halves. In the file the pairs are the first `rotated` channels, neighbours
+    (`interleaved`) or in halves; channels that do not rotate are pairs of frequency 0.
     """
-    pairs = np.arange(turned).reshape(-1, 2).T if interleaved else np.arange(turned).reshape(2, -1)
-    still = np.arange(turned, width).reshape(2, -1)
+    pairs = np.arange(rotated).reshape(-1, 2).T if interleaved else np.arange(rotated).reshape(2, -1)
+    still = np.arange(rotated, width).reshape(2, -1)
     return np.concatenate([pairs, still], axis=1).ravel()
 
 
@@ -123,10 +123,10 @@ class Rotation:
             self._cos, self._sin = ops.multiply(self._cos, factor), ops.multiply(self._sin, factor)
         self._half = half
 
-    def turn(self, x: Node) -> Node:
+    def rotate(self, x: Node) -> Node:
         """x [tokens, heads, 1, channels], its channels in `channel_order`."""
         # In this form, with the axis -1 in the concatenation, the plugin fuses it into one operation.
         first = ops.slice(x, integers(0), integers(self._half), integers(1), integers(3))
         second = ops.slice(x, integers(self._half), integers(np.iinfo(np.int64).max), integers(1), integers(3))
-        turned = ops.concat([ops.multiply(second, number(-1)), first], -1)
-        return ops.add(ops.multiply(x, self._cos), ops.multiply(turned, self._sin))
+        rotated = ops.concat([ops.multiply(second, number(-1)), first], -1)
+        return ops.add(ops.multiply(x, self._cos), ops.multiply(rotated, self._sin))

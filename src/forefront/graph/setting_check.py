@@ -22,7 +22,7 @@ _COMPUTED: Final = frozenset(
         *("rope.scaling.original_context_length", "rope.scaling.finetuned", "final_logit_softcapping"),
     }
 )
-# Anything about attention or positions, and factors, limits and kinds of computation.
+# Names of settings of attention and positions, and of factors, limits and kinds of computation.
 _CHANGES_RESULTS: Final = re.compile(
     r"(?:attention|rope|ssm|wkv|xielu)\..+|[^.]*(?:scale|softcap|clamp|activation|loops)[^.]*|.*_lora_rank"
 )

@@ -9,7 +9,7 @@ from forefront.graph.errors import ModelFileError
 _LARGEST = 1 << 31
 # Settings that files have without the architecture's name.
 _UNPREFIXED: Final = ("xielu.",)
-# Ollama's converter has other names for these.
+# Names in files of Ollama's converter.
 _ALIASES: Final = {
     "rope.global.freq_base": "rope.freq_base",
     "rope.local.freq_base": "rope.freq_base_swa",

@@ -22,8 +22,8 @@ def read_settings() -> dict[str, Any]:
 
 
 def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
-    """Let the kernel send signal `number` to this process when the process `parent` dies. Ends this process if that has
-    happened already."""
+    """Let the kernel send signal `number` to this process when the process `parent` dies. If the parent is already
+    dead, this process ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), number)

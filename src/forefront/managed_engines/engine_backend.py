@@ -75,8 +75,8 @@ async def _replica(name: str, process: EngineProcess) -> UpstreamReplica:
 
 
 class _ChildReplicas:
-    """The `Replicas` of one process. A request that failed is not tried again, since it may have ended the process,
-    except where an idle connection was closed under it while the process lives on."""
+    """The `Replicas` of one process. A failed request is not retried, because it may have ended the process, unless
+    only an idle connection was closed and the process still runs."""
 
     def __init__(self, name: str, process: EngineProcess) -> None:
         self._name, self._process = name, process

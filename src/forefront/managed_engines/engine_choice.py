@@ -4,7 +4,7 @@ from typing import Final
 
 from forefront.graph.architectures import ARCHITECTURES
 from forefront.graph.block_formats import FORMATS
-from forefront.graph.build import makes_embeddings
+from forefront.graph.build import is_embedding_model
 from forefront.graph.setting_check import unsupported_setting
 from forefront.graph.settings import Settings
 from forefront.managed_engines.model_header import ModelHeader
@@ -18,8 +18,8 @@ def reason_for_llama_cpp(header: ModelHeader) -> str | None:
     """The reason why this project's engine does not run the model, as the end of a sentence with `it`; None for a model
     that it runs. Raises `ModelFileError` for a file that names no architecture."""
     settings = Settings(header.metadata)
-    if makes_embeddings(settings):
-        return None  # llama.cpp generates text here, and nothing else
+    if is_embedding_model(settings):
+        return None  # llama.cpp only generates text here
     family = ARCHITECTURES.get(settings.architecture)
     if family is None:
         return f"has the architecture {settings.architecture[:40]}"

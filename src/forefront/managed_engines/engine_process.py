@@ -185,7 +185,7 @@ class EngineProcess:
             self._process, self._key = process, key
             settings = {**self._launch.settings, "key": key, "parent": os.getpid()}
             assert process.stdin is not None
-            with suppress(OSError):  # it has ended already, which `_wait_until_ready` finds
+            with suppress(OSError):  # it has already ended, which `_wait_until_ready` detects
                 process.stdin.write(json.dumps(settings).encode() + b"\n")
                 process.stdin.flush()
         self._log_reader = threading.Thread(target=self._keep_log, args=(process,), daemon=True)
@@ -207,7 +207,7 @@ class EngineProcess:
             return f"engine {self._name} was not started: {(self.log_lines() or ['it was stopped'])[-1]}"
         if not ready:
             try:
-                process.wait(1)  # one that closed its report without an address is about to end
+                process.wait(1)  # a child that closed its report without an address is about to end
             except subprocess.TimeoutExpired:
                 process.kill()
         status = process.wait()

@@ -1,8 +1,8 @@
-"""The process between this server and an engine that is its own program:
-`python -m forefront.managed_engines.guardian`.
+"""The process between this server and an engine that is its own program: `python -m
+forefront.managed_engines.guardian`.
 
-Such engines start worker processes. All of them end with the guardian, and the guardian ends with the server, even
-where that is killed.
+Such engines start worker processes. All of them end with the guardian, and the guardian ends with the server, even if
+the server is killed.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from forefront.managed_engines.process_tree import descendants
 HOST: Final = "127.0.0.1"
 # The place of the port in a command.
 PORT: Final = "{port}"
-# Less than the parent waits before it kills the guardian.
+# Less than the time after which the parent kills the guardian.
 _GRACE_SECONDS: Final = 3.0
 _POLL_SECONDS: Final = 0.1
 _HEALTH_TIMEOUT: Final = 5.0

@@ -1,4 +1,4 @@
-"""The header of a GGUF file, read without its tensors, whose formats may be unknown here."""
+"""The header of a GGUF file, read without its tensors, whose formats may be unsupported here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

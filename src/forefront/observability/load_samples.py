@@ -11,7 +11,7 @@ _INTERVAL = 1.0  # seconds
 
 @contextmanager
 def sampled_load(metrics: ServerMetrics) -> Iterator[None]:
-    """Note the running and waiting requests and the errors once a second, on the running event loop."""
+    """Record the running and waiting requests and the errors once a second, on the running event loop."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle
 

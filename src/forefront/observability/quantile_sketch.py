@@ -39,10 +39,10 @@ class QuantileSketch:
 
     def copy(self) -> "QuantileSketch":
         """A sketch with the same values."""
-        return merged([self])
+        return merge_sketches([self])
 
 
-def merged(sketches: Iterable[QuantileSketch]) -> QuantileSketch:
+def merge_sketches(sketches: Iterable[QuantileSketch]) -> QuantileSketch:
     """A sketch of the values of all `sketches`."""
     result = QuantileSketch()
     for sketch in sketches:

@@ -164,7 +164,7 @@ class RequestHistory:
         self._failed.append(FailedRequest(request, error, in_ledger=False))
 
     def sample(self, running: int, waiting: int, errors: Mapping[str, int]) -> None:
-        """Note the load, and the error responses since the server's start by code. Called about once a second."""
+        """Record the load, and the error responses since the server's start by code. Called about once a second."""
         interval = self._current()
         interval.running = max(interval.running, running)
         interval.waiting = max(interval.waiting, waiting)

@@ -74,7 +74,8 @@ class RequestRecorder:
         metrics.queue_time.observe(now - self._received)
 
     def switch(self, metrics: ModelMetrics) -> None:
-        """Another model takes the request over before the first token: from here on it counts as that model's."""
+        """Another model takes over the request before the first token. From here on, the request counts for that
+        model."""
         self._metrics.waiting -= self._waiting
         self._metrics.running -= self._running
         self._metrics = metrics

@@ -10,7 +10,7 @@ from forefront.wire.errors import RequestError
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks at the keys. The cache is at most half a second old.
+# Seconds between two checks of the keys. The cache is at most half a second old.
 _INTERVAL: Final = 0.3
 
 
@@ -22,7 +22,7 @@ class Cancellable(Protocol):
 
 
 class KeyRevocation:
-    """Watches the keys of running responses. One task looks at all of them, and ends with the last one."""
+    """Watches the keys of running responses. One task checks all of them, and ends with the last one."""
 
     def __init__(self, keys: KeyCache, interval: float = _INTERVAL) -> None:
         self._keys = keys

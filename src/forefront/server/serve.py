@@ -224,7 +224,7 @@ def _uvicorn_config(
         lifespan="off",
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # nothing uses the client's address
+        proxy_headers=False,  # the client's address is not used
         server_header=False,
         timeout_keep_alive=_KEEPALIVE_SECONDS,
         # Longer than the grace period: requests end by the closing of their models, so that each gets its error.

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from forefront.gateway.ledger.pricing import from_nanos
 from forefront.gateway.ledger.usage_history import MAX_GROUPS, OTHER, LedgerHistory, LedgerPoint, UsageFilter
-from forefront.observability.quantile_sketch import QuantileSketch, merged
+from forefront.observability.quantile_sketch import QuantileSketch, merge_sketches
 from forefront.observability.request_history import INTERVAL, INTERVALS, GroupSums, HistoryInterval
 from forefront.wire.admin.history import HistoryGroup, HistoryRange, LatencySeries, UsageHistory, UsageSeries
 
@@ -85,7 +85,7 @@ def _name(subject: tuple[str, str, str], by: HistoryGroup) -> str:
 
 
 def _measured(parts: Sequence[Sequence[GroupSums]]) -> UsageSeries:
-    """The series of a group: the sums of each interval added up."""
+    """The series of a group, with the sums of each interval."""
     return UsageSeries(
         requests=_sum(parts, lambda sums: sums.requests),
         errors=_sum(parts, lambda sums: sums.errors),
@@ -99,7 +99,7 @@ def _measured(parts: Sequence[Sequence[GroupSums]]) -> UsageSeries:
 
 
 def _latencies(parts: Iterable[Sequence[QuantileSketch]]) -> LatencySeries:
-    sketches = [merged(part) if part else None for part in parts]  # most intervals of a quiet server are empty
+    sketches = [merge_sketches(part) if part else None for part in parts]  # most intervals of a quiet server are empty
     return LatencySeries(
         mean=[None if sketch is None else _mean(sketch.sum, sketch.count) for sketch in sketches],
         p50=[None if sketch is None else _rounded(sketch.quantile(0.5)) for sketch in sketches],

@@ -1,4 +1,4 @@
-"""Encoding by the library `tokenizers`: in bounded memory, without Python's lock."""
+"""Encoding by the library `tokenizers`: in bounded memory, without the interpreter lock."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from typing import Final
 import tokenizers
 
 from forefront.tokenizer.errors import library_errors
-from forefront.tokenizer.tokenizer import Before
+from forefront.tokenizer.tokenizer import Preceding
 
-# Its pool of threads would compete with the engine's; callers that want more than one text at a time have threads.
+# The library's thread pool would compete with the engine's threads; callers encode in parallel in their own threads.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # The library keeps more than a hundred bytes for each byte of a text; short texts also stay in the processor's cache.
 _CHUNK: Final = 32_768
 _LETTER: Final = r"[^\W\d_]"
-# Between a letter and what follows it here, words end by every splitting rule but those that join words.
+# At these positions after a letter, words end by every splitting rule except those that join words.
 _WORD_ENDS: Final = re.compile(rf"{_LETTER}(?= [A-Za-z]|[\n。，])")
 # Where tokens are written with U+2581 for a space, only a space ends a word.
 _SPACE_ENDS: Final = re.compile(r"[A-Za-z](?= [A-Za-z])")
@@ -55,7 +55,7 @@ class TextEncoder:
     missing: int | None = None
     prefixes_after_control: bool = True
 
-    def encode(self, text: str, before: Before) -> list[int]:
+    def encode(self, text: str, before: Preceding) -> list[int]:
         """The tokens of `text`, control tokens recognised."""
         tokens: list[int] = []
         for chunk, place in self._chunks(text, before):
@@ -64,12 +64,12 @@ class TextEncoder:
             return [token for token in tokens if token != self.missing]
         return tokens
 
-    def _encode(self, text: str, before: Before) -> list[int]:
-        if self.continued is None or before is Before.NOTHING:
+    def _encode(self, text: str, before: Preceding) -> list[int]:
+        if self.continued is None or before is Preceding.NOTHING:
             return _ids(self.pipeline, text)
         if not self.prefixes_after_control:
             return _ids(self.continued, text)
-        if before is Before.ADDED_TOKEN:
+        if before is Preceding.ADDED_TOKEN:
             return _ids(self.pipeline, text)
         return self._encode_continued(self.continued, text)
 
@@ -81,7 +81,7 @@ class TextEncoder:
                 return _ids(continued, text[:start]) + encoding.ids[place:]
         return _ids(continued, text)
 
-    def _chunks(self, text: str, before: Before) -> Iterator[tuple[str, Before]]:
+    def _chunks(self, text: str, before: Preceding) -> Iterator[tuple[str, Preceding]]:
         """Parts of `text` that have the same tokens as the whole, and what each follows."""
         if self.digits is not None:
             yield from ((part, before) for part in _digit_parts(text, self.digits))
@@ -94,7 +94,7 @@ class TextEncoder:
             yield text[start : found.end()], before
             # The beginning of a text gets a space before it, which replaces the one that is left out here.
             start = found.end() + (self.continued is not None)
-            before = Before.NOTHING
+            before = Preceding.NOTHING
         yield text[start:], before
 
 
@@ -124,7 +124,7 @@ def add_tokens(pipeline: tokenizers.Tokenizer, added: Sequence[AddedToken]) -> N
 
 
 def _ids(pipeline: tokenizers.Tokenizer, text: str) -> list[int]:
-    # The call for one text holds Python's lock, the one for many does not.
+    # The call for one text holds the interpreter lock, the call for many releases it.
     with library_errors("a text cannot be encoded"):
         ids: list[int] = pipeline.encode_batch_fast([text], add_special_tokens=False)[0].ids
     return ids

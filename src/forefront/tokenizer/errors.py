@@ -16,7 +16,7 @@ def library_errors(sentence: str) -> Iterator[None]:
     except TokenizerError:
         raise
     except BaseException as error:
-        # It raises bare exceptions, and for unexpected input one that is not an `Exception`.
+        # The library raises bare exceptions, and for unexpected input one that is not an `Exception`.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise TokenizerError(f"{sentence}: {' '.join(str(error).split())[:200]}") from None
         raise

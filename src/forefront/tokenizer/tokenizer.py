@@ -6,8 +6,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 
-class Before(Enum):
-    """The position of a text: some tokenizers put a space before a text that does not follow another."""
+class Preceding(Enum):
+    """The text before a text: some tokenizers add a space to the beginning of a text that follows nothing."""
 
     NOTHING = auto()
     ADDED_TOKEN = auto()
@@ -15,9 +15,9 @@ class Before(Enum):
 
 
 class Encoder(Protocol):
-    """Makes token ids of a text. Thread-safe."""
+    """Turns a text into token ids. Thread-safe."""
 
-    def encode(self, text: str, before: Before) -> list[int]:
+    def encode(self, text: str, before: Preceding) -> list[int]:
         """The tokens of `text`, control tokens recognised."""
         ...
 
@@ -90,10 +90,10 @@ class Tokenizer:
                 tokens += self._encoder.encode(valid_text(part), self._before(tokens))
         return tokens
 
-    def _before(self, tokens: Sequence[int]) -> Before:
+    def _before(self, tokens: Sequence[int]) -> Preceding:
         if not tokens:
-            return Before.NOTHING
-        return Before.ADDED_TOKEN if tokens[-1] in self._added else Before.TEXT
+            return Preceding.NOTHING
+        return Preceding.ADDED_TOKEN if tokens[-1] in self._added else Preceding.TEXT
 
 
 def valid_text(text: str) -> str:

@@ -64,7 +64,7 @@ def _decode(decoder: AnswerDecoder, payloads: Sequence[bytes]) -> tuple[list[Eve
 
 
 async def _read_usage(stream: EventStream, decoder: AnswerDecoder) -> None:
-    """Read on behind the end of every choice, where the usage is. A fault there changes nothing about the answer."""
+    """Read the usage, which follows the end of every choice. A fault there does not affect the answer."""
     try:
         async with asyncio.timeout(_USAGE_SECONDS):
             while payloads := await stream.read():

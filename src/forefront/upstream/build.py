@@ -25,7 +25,8 @@ def build_backend(
 
 
 async def check_replica(client: UpstreamClient, replica: UpstreamReplica) -> None:
-    """Request the list of models. Any answer that is no fault of the server will do: some servers have no list.
+    """Request the list of models. Any answer except a server error counts as healthy, because some servers have no
+    list.
 
     Raises `UpstreamError`.
     """

@@ -1,4 +1,4 @@
-"""The kind of server that an upstream is, found by requests to it."""
+"""Detection of an upstream's kind of server by requests to it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,15 +21,15 @@ _OWNERS: Final = {
     "library": "ollama",
     "ovms": "ovms",
 }
-# Paths that one kind of server alone answers with an object that has this member.
+# Paths that only one kind of server answers with an object with this member.
 _PROBES: Final = (("/api/version", "version", "ollama"), ("/props", "default_generation_settings", "llama.cpp"),
                   ("/get_server_info", "model_path", "sglang"), ("/version", "version", "vllm"))  # fmt: skip
 _OPENAI_HOSTS: Final = (".openai.com", ".openai.azure.com")
 
 
 @dataclass(frozen=True, slots=True)
-class Detected:
-    """A server's dialect, and the context of its model in tokens, None where it does not say."""
+class DetectedServer:
+    """A server's dialect, and the context of its model in tokens; None if unknown."""
 
     dialect: Dialect
     context_length: int | None
@@ -46,7 +46,7 @@ async def list_models(client: UpstreamClient, replica: UpstreamReplica) -> list[
     return [entry for entry in data if isinstance(entry, dict)]
 
 
-async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> Detected:
+async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -> DetectedServer:
     """The server's dialect, by its list of models or by its special paths; `generic` where neither shows it.
 
     Raises `UpstreamError` for a server that cannot be reached.
@@ -58,7 +58,7 @@ async def detect(client: UpstreamClient, replica: UpstreamReplica, model: str) -
             raise
         entries = []
     entry = next((entry for entry in entries if entry.get("id") == model), entries[0] if len(entries) == 1 else {})
-    return Detected(DIALECTS[await _name(client, replica, entry)], _context(entry))
+    return DetectedServer(DIALECTS[await _name(client, replica, entry)], _context(entry))
 
 
 async def _name(client: UpstreamClient, replica: UpstreamReplica, entry: dict[str, Any]) -> str:
@@ -76,7 +76,7 @@ async def _name(client: UpstreamClient, replica: UpstreamReplica, entry: dict[st
 
 
 def server_root(replica: UpstreamReplica) -> str:
-    """The base URL without the version of the API: where a server has its other paths."""
+    """The base URL without the version of the API: the root of the server's other paths."""
     return replica.base_url.removesuffix("/v1")
 
 

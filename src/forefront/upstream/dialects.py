@@ -12,7 +12,7 @@ import msgspec
 from forefront.wire.completions.response_format import Grammar, JsonSchemaFormat, ResponseFormat, TextFormat
 
 Fields = dict[str, Any]
-# Writes the value of one of our fields in an upstream's fields; None: the upstream cannot honour the value.
+# Translates the value of a field to an upstream's fields; None: the upstream does not support the value.
 Writer = Callable[[Any], Fields | None]
 PreviewKind = Literal["preflight", "apply_template", "tokenize"]
 
@@ -59,7 +59,7 @@ def _names(*names: str) -> dict[str, Writer]:
 
 
 def _positive_top_p(value: float) -> Fields:
-    """Some servers refuse 0. This leaves the likeliest token alone too, in a vocabulary of up to a million."""
+    """Some servers refuse 0. This leaves the most likely token alone too, in a vocabulary of up to a million."""
     return {"top_p": max(value, 1e-6)}
 
 
@@ -82,7 +82,7 @@ def grammar_text(value: str | Grammar) -> tuple[Literal["lark", "gbnf"], str]:
 
 
 def _gbnf_as(name: str) -> Writer:
-    """For servers that read GBNF alone."""
+    """For servers that read only GBNF."""
 
     def write(value: str | Grammar) -> Fields | None:
         syntax, text = grammar_text(value)
@@ -111,7 +111,7 @@ def _zero_top_k(value: int) -> Fields:
 
 
 def _short_seed(value: int) -> Fields:
-    """A seed of 31 bits: a longer one would be cut, and -1 means a random one."""
+    """A seed of 31 bits: a longer one would be truncated, and -1 means random."""
     return {"seed": value % (2**31 - 1)}
 
 
@@ -253,7 +253,7 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     )
 }  # fmt: skip
 
-# Values of fields that change nothing, so that a server need not know the field.
+# Values without an effect, which a server without the field accepts too.
 NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "top_k": (0, -1),
     "min_p": (0,),

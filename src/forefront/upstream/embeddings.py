@@ -23,9 +23,9 @@ from forefront.wire.completions.request import CompletionRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
 from forefront.wire.errors import RequestError
 
-# Texts of one request to the upstream, so that decoding an answer takes few milliseconds.
+# Texts per request to the upstream: few, so that decoding an answer takes few milliseconds.
 _BATCH: Final = 128
-# Numbers of a vector whose width neither the request nor an earlier answer states; and the most of any vector.
+# The assumed width of vectors until the request or an answer states it, and the maximum width.
 _WIDTH: Final = 4096
 _MAX_WIDTH: Final = 65_536
 _ADDED: Final = 8  # tokens around a text
@@ -88,7 +88,7 @@ class UpstreamEmbeddings:
         )
 
     def prepare_ranking(self, request: RerankRequest, tenant: Tenant, dialect: Dialect) -> PreparedTexts:
-        """See `Embedder.prepare_ranking`. The upstream gives every score; which are sent is decided here."""
+        """See `Embedder.prepare_ranking`. The upstream returns all scores; this server selects those to send."""
         if not dialect.ranks:
             raise self._unsupported("Ranking", dialect, "model")
         batches = list(_batches(request.texts))

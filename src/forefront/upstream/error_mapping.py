@@ -1,7 +1,7 @@
 """Maps the failures of an upstream to the client's error.
 
-An upstream's own words reach the client only where they are about the client's request, without addresses and keys.
-Everything else is a fixed text; the details go to the log.
+An upstream's text reaches the client only if it concerns the client's request, without addresses and keys. All other
+messages are fixed; details go to the log.
 """
 
 import email.utils
@@ -26,7 +26,7 @@ _OVERFLOW: Final = re.compile(
     r"|longer than the (maximum|model|context)",
     re.IGNORECASE,
 )
-# Codes of ours that concern the request, as an upstream of our own sends them.
+# Codes of this project that concern the request, sent by upstreams that are Forefront servers.
 _OWN_CODES: Final = frozenset(
     {
         "missing_parameter", "unsupported_parameter", "context_length_exceeded", "invalid_type", "invalid_value",
@@ -80,7 +80,7 @@ def status_error(status: int, headers: Mapping[str, str], body: bytes, replica: 
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        # Text that is not JSON may be a proxy's page about itself.
+        # Text that is not JSON may be the page of a proxy.
         data = None
     return error_of(read_error(data), status, replica, _retry_after(headers))
 
@@ -95,7 +95,7 @@ def error_of(
     about_request = status in (400, 413, 422) or (status == 500 and body.type == "invalid_request_error")
     if about_request or (status == 404 and body.param is not None and body.param != "model"):
         return _request_error(body, status, replica, detail)
-    if status == 429 and "quota" in body.code:  # bought, not free again after a while
+    if status == 429 and "quota" in body.code:  # credits are bought; a retry does not help
         return UpstreamError(AttemptFailure("broken", detail), "upstream_failed", _SETTINGS)
     if status == 429 or (status == 503 and body.code == "overloaded"):
         text = "The model's upstream has no room for this request at the moment; try again."

@@ -45,5 +45,5 @@ class UpstreamError(RequestError):
 
 
 def log_failure(error: UpstreamError) -> None:
-    """A refused request is the client's affair, all else the operator's."""
+    """Log refused requests as the client's fault, and all other failures as the operator's."""
     log.log(logging.DEBUG if error.kind == "request" else logging.WARNING, "%s", error.detail)

@@ -11,7 +11,7 @@ from forefront.wire.completions.request import ChatRequest, CompletionRequest
 # Tokens that a chat template adds to a conversation, and to each message.
 _TEMPLATE: Final = 64
 _MESSAGE: Final = 16
-# Tokens of an image, a sound or a file. Servers differ: this is more than most take, and the usage replaces it.
+# Tokens of an image, a sound or a file: an upper bound for most servers, replaced by the reported usage.
 MEDIA_TOKENS: Final = 4096
 
 Counter = Callable[[str], int]

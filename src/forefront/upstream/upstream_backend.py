@@ -14,7 +14,7 @@ from forefront.fairness.tenant import Tenant
 from forefront.upstream.answer_stream import stream_answer
 from forefront.upstream.decoding.answer import Answer, PreparedCall
 from forefront.upstream.decoding.usage import TokenEstimator
-from forefront.upstream.detection import Detected, detect, list_models
+from forefront.upstream.detection import DetectedServer, detect, list_models
 from forefront.upstream.dialects import DIALECTS
 from forefront.upstream.embeddings import PreparedTexts, UpstreamEmbeddings
 from forefront.upstream.encoding.request_encoder import RequestEncoder
@@ -33,12 +33,12 @@ from forefront.wire.tokens import TokenizeRequest
 
 log = logging.getLogger(__name__)
 
-# Tokens of a context that neither the settings nor the server state.
+# The assumed context in tokens if neither the settings nor the server state it.
 _UNKNOWN_CONTEXT: Final = 131_072
-# No text is shorter than this many bytes for each of its tokens: longer prompts are refused without a request.
-_LONGEST_TOKEN: Final = 64
-# Tokens up to which the one choice of an answer that the client wants whole is requested whole, which takes half of the
-# time. A longer one is requested as a stream: silence is noticed, and the tokens of a broken answer are known. So is a
+# Maximum bytes per token: prompts with more bytes than fit are refused without a request.
+_MAX_TOKEN: Final = 64
+# Unstreamed answers with one choice up to this number of tokens are requested unstreamed, which takes half of the time.
+# Longer ones are requested as streams, so that silence is noticed and the tokens of a broken answer are known. So is a
 # continued message, since llama.cpp repeats its beginning in a whole answer.
 _MAX_WHOLE: Final = 256
 # Bytes of an answer that are held so that it can be tried again.
@@ -62,7 +62,7 @@ class UpstreamBackend:
         self._count = count
         self._servers = spec.replicas()
         self._embeddings = UpstreamEmbeddings(spec, replicas, client, count)
-        self._detected: Detected | None = None
+        self._detected: DetectedServer | None = None
         self._detecting = asyncio.Lock()
         self._first_look: asyncio.Task[None] | None = None
         self._estimator = TokenEstimator(exact_prompts=count is not None)
@@ -78,18 +78,18 @@ class UpstreamBackend:
         chat = isinstance(request, ChatRequest)
         prompts = 1 if isinstance(request, ChatRequest) else len(request.prompts)
         choices = (request.n or 1) * prompts
-        most = self._longest_answer(request, prompt) + prediction_bytes(request)
+        maximum = self._longest_answer(request, prompt) + prediction_bytes(request)
         continued = isinstance(request, ChatRequest) and request.messages[-1].role == "assistant"
         streams = request.stream or continued or request.deadline_ms is not None
-        whole = choices == 1 and most <= _MAX_WHOLE and not streams
+        whole = choices == 1 and maximum <= _MAX_WHOLE and not streams
         body = RequestEncoder(self._spec, detected.dialect).encode(request, whole=whole)
         return PreparedCall(
-            routed=RoutedRequest(request, tenant, prompt + most * choices),
+            routed=RoutedRequest(request, tenant, prompt + maximum * choices),
             path="/chat/completions" if chat else "/completions",
             body=body,
             prompt_bytes=size,
             prompt_tokens=prompt,
-            max_output_tokens=most * choices,
+            max_output_tokens=maximum * choices,
             prompts=prompts,
             choices=choices,
             usage_of_choices=detected.dialect.usage_of_choices,
@@ -135,14 +135,14 @@ class UpstreamBackend:
             return await endpoints.detokenize(tokens)
 
     def ignored(self, request: SampledRequest) -> tuple[str, ...]:
-        """See `Backend.ignored`. Only reasoning in the history, which some APIs have no place for."""
+        """See `Backend.ignored`. Only reasoning in the history, which some APIs cannot express."""
         if self._detected is None or self._detected.dialect.reasoning or not isinstance(request, ChatRequest):
             return ()
         found = any(message.reasoning_text for message in request.messages)
         return ("messages[].reasoning_content",) if found else ()
 
     def start(self) -> None:
-        """See `Backend.start`. The server is looked at once; without success, again for the next request."""
+        """See `Backend.start`. The server is probed once; after a failure, again at the next request."""
         self._first_look = asyncio.get_running_loop().create_task(self._look())
         self._replicas.start()
 
@@ -158,7 +158,7 @@ class UpstreamBackend:
         raise failures[-1]
 
     def stats(self) -> EngineStats:
-        """See `Backend.stats`. Only what this server sees of the upstream: running requests and tokens."""
+        """See `Backend.stats`. Only the running requests and tokens of this server."""
         return EngineStats(self._running, 0, 0, 0, self._tokens, 0, 0, 0, self._last_token)
 
     async def close(self) -> None:
@@ -173,7 +173,7 @@ class UpstreamBackend:
         return self._replicas.status()
 
     async def _look(self) -> None:
-        with suppress(RequestError):  # it is in the log
+        with suppress(RequestError):  # already logged
             await self._server()
 
     @asynccontextmanager
@@ -190,7 +190,7 @@ class UpstreamBackend:
         finally:
             attempt.end(failure)
 
-    async def _server(self) -> Detected:
+    async def _server(self) -> DetectedServer:
         """The dialect: of the settings, or else found once. Raises `RequestError` for servers that cannot be
         reached."""
         if self._detected is None:
@@ -201,10 +201,10 @@ class UpstreamBackend:
                         self.context_length = self._detected.context_length
         return self._detected
 
-    async def _detect(self) -> Detected:
+    async def _detect(self) -> DetectedServer:
         configured = self._spec.dialect
         if configured is not None and self._spec.context_length is not None:
-            return Detected(DIALECTS[configured], None)
+            return DetectedServer(DIALECTS[configured], None)
         failure: UpstreamError | None = None
         for server in self._servers:
             try:
@@ -215,19 +215,19 @@ class UpstreamBackend:
                 continue
             dialect = found.dialect if configured is None else DIALECTS[configured]
             log.info("the upstream of %s is %s", self._spec.name, dialect.name)
-            return Detected(dialect, found.context_length)
+            return DetectedServer(dialect, found.context_length)
         assert failure is not None
         raise failure
 
     def _bound(self, request: ChatRequest | CompletionRequest, size: int) -> int:
         """The most tokens that prompts of `size` bytes can have. Raises `RequestError` for prompts that cannot fit."""
         prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
-        most = self.context_length * prompts
-        if size > most * _LONGEST_TOKEN:
+        maximum = self.context_length * prompts
+        if size > maximum * _MAX_TOKEN:
             text = f"This model's maximum context length is {self.context_length} tokens. The prompt is too long."
             raise RequestError("context_length_exceeded", text, param="messages" if prompts == 1 else "prompt")
         bound = size if self._count is None else prompt_bound(request, self._count)
-        return max(1, min(bound, most))
+        return max(1, min(bound, maximum))
 
     def _longest_answer(self, request: ChatRequest | CompletionRequest, prompt: int) -> int:
         """The most tokens of one choice."""

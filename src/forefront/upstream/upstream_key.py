@@ -1,4 +1,4 @@
-"""The API key of an upstream, which settings name and never hold."""
+"""The API key of an upstream, which settings reference but never contain."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Final
 _MAX_LENGTH: Final = 4096
 
 
-def read_key(reference: str, environment: Mapping[str, str]) -> str:
+def read_upstream_key(reference: str, environment: Mapping[str, str]) -> str:
     """The key that `env:NAME` or `file:PATH` names. Raises `ValueError`, whose text is the end of a sentence."""
     kind, _, name = reference.partition(":")
     if kind == "env":

@@ -1,4 +1,4 @@
-"""Errors of the API: the table of codes, the error body, and the exception behind both.
+"""Errors of the API: the table of codes, the error body, and the exception that carries both.
 
 The server takes HTTP statuses from the table and the SDKs choose exceptions by it. `RequestError` itself knows no HTTP.
 Body of every error: `{"error": {"message", "type", "param", "code"}}`.

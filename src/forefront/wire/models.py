@@ -9,9 +9,9 @@ ModelState = Literal["unloaded", "loading", "loaded", "unloading", "failed"]
 
 class Model(Record, kw_only=True):
     """A model that can be named in a request. `context_length` is in tokens, prompt and answer together;
-    `max_model_len` is vLLM's name for it. `root` is the model behind the name: the same one here. A model that is not
-    loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded. `capabilities`: what
-    it reads beside text (`images`, `audio`, `files`)."""
+    `max_model_len` is vLLM's name for it. `root` is the model that the name refers to: the same one here. A model that
+    is not loaded is loaded for its next request. `size`: bytes of memory that it takes when it is loaded.
+    `capabilities`: what it reads beside text (`images`, `audio`, `files`)."""
 
     id: str
     object: Literal["model"] = "model"

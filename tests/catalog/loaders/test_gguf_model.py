@@ -35,7 +35,7 @@ def folders(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "models").iterdir())
 
 
-def test_a_file_is_prepared_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_file_is_packed_once_and_found_by_its_content(tiny_gguf: Path, tmp_path: Path) -> None:
     model = opened(tiny_gguf, tmp_path)
     assert not model.is_prepared
     parts, precision = model.load()
@@ -76,7 +76,7 @@ def test_the_digest_of_a_new_file_is_computed_while_its_weights_are_packed(
     assert folder.startswith(model.digest[:DIGEST_LENGTH])
 
 
-def test_a_file_that_vanishes_while_its_digest_is_computed_is_one_error(
+def test_a_file_deleted_during_hashing_is_one_error(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model.gguf"
@@ -121,7 +121,7 @@ def test_a_file_that_changes_while_it_is_packed_is_one_error(
     assert again.digest == hashlib.sha256(changed).hexdigest()
 
 
-def test_a_digest_of_a_file_that_changes_meanwhile_is_not_kept(
+def test_the_digest_of_a_changing_file_is_not_cached(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, cache = tmp_path / "model.gguf", ModelCache(tmp_path / "home")
@@ -166,7 +166,7 @@ def test_weights_packed_by_another_version_are_not_used(
     assert not opened(tiny_gguf, tmp_path).is_prepared
 
 
-def test_a_damaged_weight_file_is_written_anew(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_damaged_weight_file_is_rewritten(tiny_gguf: Path, tmp_path: Path) -> None:
     opened(tiny_gguf, tmp_path).load()
     [weights] = (tmp_path / "models").glob("*/weights.bin")
     with weights.open("r+b") as file:
@@ -223,7 +223,7 @@ def broken_files(good: bytes) -> dict[str, bytes]:
     return broken
 
 
-def test_broken_files_give_one_error_that_names_them_and_leave_nothing(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_broken_files_are_named_and_leave_no_records(tiny_gguf: Path, tmp_path: Path) -> None:
     for name, content in broken_files(tiny_gguf.read_bytes()).items():
         path = tmp_path / f"{name}.gguf"
         path.write_bytes(content)
@@ -253,7 +253,7 @@ def test_an_unknown_architecture_error_lists_the_known_ones(tmp_path: Path) -> N
         ("flux", "", "architecture 'flux' is not supported"),
     ],
 )
-def test_a_file_that_is_no_language_model(tmp_path: Path, architecture: str, kind: str, sentence: str) -> None:
+def test_a_file_without_a_language_model(tmp_path: Path, architecture: str, kind: str, sentence: str) -> None:
     path = tmp_path / "m.gguf"
     writer = gguf.GGUFWriter(path, architecture)
     if kind:

@@ -109,7 +109,7 @@ def test_another_configuration_is_another_model(directory: Path, tmp_path: Path)
         ("model.safetensors", "cut", r"model\.safetensors: it is not a safetensors file"),
     ],
 )
-def test_a_faulty_directory_is_named(
+def test_an_invalid_directory_is_named(
     directory: Path, tmp_path: Path, missing: str, content: str | None, message: str
 ) -> None:
     folder = copied(directory, tmp_path / "broken")

@@ -55,7 +55,7 @@ def test_a_draft_model_does_not_go_with_llama_cpp(mixture: Path, tmp_path: Path)
         drafting.estimate()
 
 
-async def test_a_mixture_goes_to_llama_cpp(mixture: Path, tmp_path: Path) -> None:
+async def test_a_mixture_of_experts_runs_on_llama_cpp(mixture: Path, tmp_path: Path) -> None:
     loader, steps = _loader(mixture, tmp_path), Steps()
     estimate = loader.estimate()
     loaded = loader.load(steps)
@@ -74,7 +74,7 @@ async def test_a_mixture_goes_to_llama_cpp(mixture: Path, tmp_path: Path) -> Non
     assert other.fingerprint != loaded.fingerprint
 
 
-async def test_a_llama_stays_in_this_process(tiny_gguf: Path, tmp_path: Path) -> None:
+async def test_a_llama_runs_in_this_process(tiny_gguf: Path, tmp_path: Path) -> None:
     loaded = _loader(tiny_gguf, tmp_path).load(Steps())
     assert loaded.build.engine.startswith("forefront ")
     await loaded.backend.close()

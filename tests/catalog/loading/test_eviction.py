@@ -38,14 +38,14 @@ def test_a_running_model_takes_no_more_requests_after_a_while() -> None:
     assert (list(late.unload), set(late.drain)) == ([], {running, idle})
 
 
-def test_a_model_that_was_just_loaded_stays() -> None:
+def test_a_recently_loaded_model_is_not_evicted() -> None:
     fresh = Loaded(4, settled_at=20.0)
     plan = plan_eviction([fresh], 4, 15.0, 0.0)
     assert (plan.unload, plan.drain, plan.next_at) == ((), (), 20.0)
     assert plan_eviction([fresh], 4, 20.0, 0.0).unload == [fresh]
 
 
-def test_nothing_is_unloaded_when_all_of_it_is_not_enough() -> None:
+def test_nothing_is_unloaded_if_that_cannot_free_enough() -> None:
     plan = plan_eviction([Loaded(4), Loaded(4, running=1)], 9, 100.0, 0.0)
     assert (plan.unload, plan.drain, plan.next_at) == ((), (), None)
 

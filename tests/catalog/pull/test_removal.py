@@ -107,7 +107,7 @@ def test_a_model_is_in_use_until_its_process_ends(hub: Hub, tmp_path: Path) -> N
     assert not puller.records.is_used(model)
 
 
-def test_a_file_that_is_no_record_is_left_out(hub: Hub, tmp_path: Path) -> None:
+def test_a_non_record_file_is_skipped(hub: Hub, tmp_path: Path) -> None:
     puller = make_puller(hub, tmp_path)
     model = puller.pull(EIGHT)
     folder = puller.records.folder

@@ -65,7 +65,7 @@ def test_a_download_resumes_after_a_cut(hub: Hub, tmp_path: Path) -> None:
     assert hub.downloads()[-1][1] == "bytes=700000-"
 
 
-def test_a_faulty_source_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
+def test_an_invalid_source_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     assert "another checksum" in refusal(tmp_path, reference(hub, "0" * 64))
     assert "status 404" in refusal(tmp_path, reference(hub, path="owner/model/resolve/main/other.gguf"))
     hub.redirect = f"{hub.url}/{PATH}"

@@ -59,7 +59,7 @@ def test_a_malformed_reference_gives_a_short_error(text: str) -> None:
         parse_source(text)
 
 
-def test_a_page_of_the_hub_gets_a_hint() -> None:
+def test_the_url_of_a_hub_page_gets_a_hint() -> None:
     with pytest.raises(ValueError, match=r"written as hf:owner/repo\[:file-or-quantisation\]\[@revision\]$"):
         parse_reference("https://huggingface.co/owner/repo")
 

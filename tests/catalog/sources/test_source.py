@@ -13,7 +13,7 @@ def test_a_file_is_served_under_its_own_name(tiny_gguf: Path) -> None:
     assert parse_source(str(tiny_gguf)).is_gguf
 
 
-def test_a_directory_with_ir_is_served_as_it_is(tiny_directory: Path) -> None:
+def test_an_ir_directory_is_served_unchanged(tiny_directory: Path) -> None:
     source = parse_source(f"ir={tiny_directory}")
     assert (source.name, source.is_gguf) == ("ir", False)
 
@@ -40,7 +40,7 @@ def test_a_directory_with_one_gguf_model_is_that_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["m=", "=m.gguf", "="])
-def test_a_name_needs_a_model_and_a_model_a_name(text: str) -> None:
+def test_model_and_name_are_required_together(text: str) -> None:
     with pytest.raises(SourceError, match="or NAME= before one"):
         parse_source(text)
 

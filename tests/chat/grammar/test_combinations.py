@@ -115,7 +115,7 @@ def test_unenforced_keywords_are_reported(name: str) -> None:
     assert path in checked(schema).left_out
 
 
-def test_a_listed_object_leaves_other_objects_possible() -> None:
+def test_an_enumerated_object_allows_other_objects() -> None:
     """Its text begins like theirs."""
     void = {"type": "void", "more": [1, "x", {}]}
     schema = {

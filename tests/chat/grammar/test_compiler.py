@@ -69,7 +69,7 @@ async def test_an_answer_at_max_tokens_is_complete_with_finish_reason_length(min
     assert "length" in endings
 
 
-async def test_too_few_tokens_for_any_answer_end_within_it(mini: Bound) -> None:
+async def test_too_few_tokens_truncate_the_answer(mini: Bound) -> None:
     grammar = await mini.compile(json.dumps(PERSON))
     assert grammar.shortest is not None
     for max_tokens in (1, grammar.shortest // 2):
@@ -78,7 +78,7 @@ async def test_too_few_tokens_for_any_answer_end_within_it(mini: Bound) -> None:
         assert answer.startswith("{")
 
 
-async def test_control_tokens_stay_out(mini: Bound) -> None:
+async def test_grammars_exclude_control_tokens(mini: Bound) -> None:
     grammar = await mini.compile("start: /(.|\\n){20}/ ~/a/", "lark")
     for seed in range(3):
         _, _, tokens = await mini.answer(grammar, 60, seed)
@@ -109,7 +109,7 @@ BAD: list[tuple[Kind, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "text"), BAD, ids=[f"{kind} {text[:40]}" for kind, text in BAD])
-async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, text: str) -> None:
+async def test_an_invalid_grammar_error_is_short(mini: Bound, kind: Kind, text: str) -> None:
     with pytest.raises(RequestError) as caught:
         path = "response_format.json_schema.schema"
         source = GrammarSource(kind, text)
@@ -121,7 +121,7 @@ async def test_a_bad_grammar_is_refused_in_a_few_words(mini: Bound, kind: Kind, 
     assert len(caught.value.message) < 400
 
 
-async def test_a_schema_without_end_is_refused(mini: Bound) -> None:
+async def test_an_infinitely_recursive_schema_is_refused(mini: Bound) -> None:
     endless = {"type": "object", "properties": {"c": {"$ref": "#"}}, "required": ["c"]}
     with pytest.raises(RequestError, match=r"no value|seconds"):
         await mini.compile(json.dumps(endless))
@@ -230,7 +230,7 @@ async def test_text_is_free_until_the_trigger_and_bound_behind_it(mini: Bound) -
     assert called
 
 
-async def test_a_trigger_inside_of_a_token_is_found_and_its_rest_must_fit(mini: Bound) -> None:
+async def test_a_trigger_inside_a_token_is_found_and_the_rest_must_match(mini: Bound) -> None:
     grammar = await mini.compile('start: "e" /[0-9]{3}/ ";"', "lark", triggers=("th",))
     assert any(piece.find(b"the") > 0 for piece in mini.vocabulary.pieces)
     for seed in range(6):
@@ -256,7 +256,7 @@ async def test_a_control_token_can_be_a_trigger(mini: Bound) -> None:
     assert constraint.mask(40) is None
 
 
-async def test_closing_ends_compilations_with_an_error_for_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_fails_waiting_compilations(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way, go_on = threading.Semaphore(0), threading.Event()
 
     def check(_self: GrammarWorker, _source: GrammarSource) -> CheckedGrammar:

@@ -134,7 +134,7 @@ def test_following_an_answer_costs_the_same_at_any_distance_from_the_limit(index
     assert cost(200) < 1.5 * cost(10**6)
 
 
-def test_accepted_tokens_can_be_taken_back(index: TokenIndex) -> None:
+def test_accepted_tokens_can_be_rolled_back(index: TokenIndex) -> None:
     grammar = schema_grammar(index, USER)
     constraint, dice = grammar.start(), random.Random(3)
     for left in range(90, 0, -1):

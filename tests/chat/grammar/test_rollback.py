@@ -61,7 +61,7 @@ def walk(constraint: Constraint, size: int, ends: frozenset[int], chance: random
 
 @pytest.mark.parametrize("room", [400, 2])
 async def test_a_rollback_restores_a_grammar(mini: Bound, room: int) -> None:
-    """Near the limit, too, where the constraint replaces tokens; and behind the end."""
+    """Near the limit, too, where the constraint replaces tokens; and after the end."""
     grammar = await mini.compile(PERSON)
     size, ends = len(mini.vocabulary.pieces), mini.vocabulary.end_tokens
     assert grammar.shortest is not None
@@ -80,7 +80,7 @@ async def test_a_rollback_restores_a_grammar(mini: Bound, room: int) -> None:
 
 
 async def test_a_rollback_restores_a_trigger(mini: Bound) -> None:
-    """Before a trigger, inside of one, in the grammar behind it and after its end."""
+    """Before a trigger, inside one, in the grammar after it and after its end."""
     grammar = await mini.compile('start: "{" /[a-z]{1,8}/ "}"', "lark", ("<a>", "<b>"))
     size, chance = len(mini.vocabulary.pieces), random.Random(1)
     text = "once <b>{abc} and <a>{d} again <"

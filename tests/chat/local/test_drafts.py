@@ -48,7 +48,7 @@ async def answer(backend: LocalBackend, request: CompletionRequest) -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, 0.05])
 @pytest.mark.parametrize("streams", [1, 4])
-async def test_answers_that_quote_their_prompts_take_few_steps(
+async def test_quoting_the_prompt_takes_few_steps(
     backend: LocalBackend, quoting_gguf: Path, streams: int, temperature: float
 ) -> None:
     requests = [quoting(quoting_gguf, number, temperature=temperature) for number in range(streams)]

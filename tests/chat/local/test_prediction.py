@@ -46,7 +46,7 @@ async def answer(backend: LocalBackend, request: ChatRequest) -> tuple[list[str]
 @pytest.mark.parametrize(
     "fields", [{}, {"logprobs": True, "top_logprobs": 2}, {"seed": 4, "presence_penalty": 0.5}, {"n": 3}], ids=str
 )
-async def test_a_prediction_changes_the_steps_alone(backend: LocalBackend, fields: dict[str, Any]) -> None:
+async def test_a_prediction_changes_steps_but_no_output(backend: LocalBackend, fields: dict[str, Any]) -> None:
     expected, plain = await answer(backend, request(**fields))
     assert plain.predicted is None
     before = backend.stats()

@@ -3,7 +3,7 @@
 import re
 
 from forefront.chat.local.rerank_prompt import QWEN3, RerankPrompt
-from forefront.tokenizer.tokenizer import Before, TokenFacts, TokenFrame, Tokenizer
+from forefront.tokenizer.tokenizer import Preceding, TokenFacts, TokenFrame, Tokenizer
 
 CONTROL = {"<|im_start|>": 256, "<|im_end|>": 257}
 
@@ -11,7 +11,7 @@ CONTROL = {"<|im_start|>": 256, "<|im_end|>": 257}
 class ByteEncoder:
     """A token for each byte and for each control token."""
 
-    def encode(self, text: str, before: Before) -> list[int]:
+    def encode(self, text: str, before: Preceding) -> list[int]:
         tokens: list[int] = []
         for piece in re.split(r"(<\|im_(?:start|end)\|>)", text):
             tokens += [CONTROL[piece]] if piece in CONTROL else piece.encode()

@@ -93,7 +93,7 @@ def test_a_stop_token_ends_content_alone() -> None:
 @pytest.mark.parametrize(
     ("minimum", "content"), [(0, ""), (1, "a"), (3, "aabb"), (4, "aabb"), (5, "aabbab"), (9, "aabbab")]
 )
-def test_nothing_stops_before_the_least_number_of_tokens(minimum: int, content: str) -> None:
+def test_min_tokens_prevents_every_early_end(minimum: int, content: str) -> None:
     text = "aabbab"
     shown, _, _, _ = decode(text, range(1, len(text)), stops=["a"], min_tokens=minimum)
     assert shown["content"] == content

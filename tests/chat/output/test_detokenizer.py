@@ -15,7 +15,7 @@ def test_text_split_into_single_bytes_is_restored(text: str) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_give_text_without_half_characters(data: bytes) -> None:
+def test_any_bytes_decode_to_whole_characters(data: bytes) -> None:
     detokenizer = Detokenizer(BYTES)
     shown = "".join(detokenizer.feed(byte) for byte in data)
     assert data.decode(errors="replace").startswith(shown)

@@ -69,13 +69,13 @@ def reasoning(entries: list[Entry]) -> str:
         ("<|channel|>anal", "", "", []),
     ],
 )
-def test_channels_are_separated(text: str, thoughts: str, shown: str, made: list[tuple[str, str]]) -> None:
+def test_channels_are_parsed_separately(text: str, thoughts: str, shown: str, made: list[tuple[str, str]]) -> None:
     entries = read(text)
     assert (reasoning(entries), content(entries), calls(entries)) == (thoughts, shown, made)
 
 
 @given(st.lists(st.sampled_from(BITS), max_size=14).map("".join), st.lists(st.integers(0, 200), max_size=12))
-def test_cuts_do_not_matter_and_no_text_fails(text: str, places: list[int]) -> None:
+def test_any_text_parses_at_any_split(text: str, places: list[int]) -> None:
     entries = read(text)
     assert entries == read(text, places) == read(text, range(len(text)))
     rest = iter(text)
@@ -92,7 +92,7 @@ def test_the_reasoning_state_is_known() -> None:
     assert active == [False, False, True, True, False, False, False]
 
 
-def test_a_prompt_may_end_within_a_message() -> None:
+def test_a_prompt_may_end_inside_a_message() -> None:
     assert content(read("warm.", prompt=PROMPT + "<|channel|>final<|message|>It is ")) == "warm."
     assert reasoning(read("Hm.", prompt=PROMPT + "<|channel|>analysis<|message|>")) == "Hm."
 

@@ -44,7 +44,7 @@ def test_reasoning_is_the_text_between_the_markers(text: str, opened: bool, reas
 
 
 @given(SOUP, CUTS, st.booleans())
-def test_cuts_do_not_matter_and_nothing_is_lost(text: str, places: list[int], opened: bool) -> None:
+def test_no_text_is_lost_at_any_split(text: str, places: list[int], opened: bool) -> None:
     reasoning, shown = split(text, places, opened=opened)
     assert (reasoning, shown) == split(text, [], opened=opened) == split(text, list(range(len(text))), opened=opened)
     marked = ("" if opened or not text.lstrip().startswith("<think>") else "<think>") + reasoning
@@ -72,7 +72,7 @@ def test_the_reasoning_state_is_known_after_each_piece() -> None:
         ("", False),
     ],
 )
-def test_the_prompts_end_decides_whether_reasoning_is_open(prompt: str, opened: bool) -> None:
+def test_the_end_of_the_prompt_decides_whether_reasoning_is_open(prompt: str, opened: bool) -> None:
     assert THINK.opened(prompt) is opened
 
 
@@ -92,8 +92,8 @@ APRIEL = "Here are my reasoning steps:\nHm.\n[BEGIN FINAL RESPONSE]\nYes [x].\n[
 
 
 @given(CUTS, st.booleans())
-def test_the_phrases_of_apriel(places: list[int], opened: bool) -> None:
-    """The first version has a marker behind the answer, the second opens the reasoning in the prompt."""
+def test_the_reasoning_markers_of_apriel(places: list[int], opened: bool) -> None:
+    """The first version has a marker after the answer, the second opens the reasoning in the prompt."""
     text = APRIEL.removeprefix("Here are my reasoning steps:") if opened else APRIEL
     first = find_reasoning_format("... [BEGIN FINAL RESPONSE] ... [END FINAL RESPONSE].", {})
     second = find_reasoning_format("'Here are my reasoning steps:\\n' ... [BEGIN FINAL RESPONSE]", {})

@@ -51,7 +51,7 @@ def test_a_broken_template_fails_when_it_is_loaded() -> None:
         "{{ messages.nothing.at.all }}",
     ],
 )
-def test_bombs_and_faults_end_quickly_with_one_error(source: str) -> None:
+def test_exploding_and_invalid_templates_end_quickly_with_one_error(source: str) -> None:
     start = time.monotonic()
     with pytest.raises(TemplateError):
         ChatTemplate(source).render(MESSAGES)

@@ -52,7 +52,7 @@ TEXTS = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(contents=st.lists(TEXTS, min_size=1, max_size=3))
-def test_content_never_makes_a_control_token_and_is_all_there(
+def test_content_is_preserved_without_control_tokens(
     tokenizer: Tokenizer, template: ChatTemplate, encoder: PromptBuilder, contents: list[str]
 ) -> None:
     messages = [{"role": "user", "content": content} for content in contents]

@@ -49,7 +49,7 @@ def test_calls_are_rendered_unchanged() -> None:
     assert [message.get("name") for message in shown[2:4]] == ["f1", "f0"]
 
 
-def test_ids_have_nine_characters_where_no_others_are_taken() -> None:
+def test_mistral_call_ids_have_nine_characters() -> None:
     given = ("call_0123456789abcdef", "aB3dE6gH9", "x", "é" * 9)
     shown = template_messages(messages(*given), TemplateStyle(short_ids=True))
     ids = [call["id"] for call in shown[1]["tool_calls"]]

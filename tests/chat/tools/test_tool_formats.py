@@ -70,16 +70,16 @@ def decoded(entries: list[tuple[str, int, str]]) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("name", FORMS)
 @FEW
-@given(made=CALLS, before=PROSE, behind=PROSE, places=CUTS)
-def test_calls_come_back_however_the_text_is_cut(
-    name: str, made: list[tuple[str, Any]], before: str, behind: str, places: list[int]
+@given(made=CALLS, before=PROSE, after=PROSE, places=CUTS)
+def test_calls_are_parsed_at_any_split(
+    name: str, made: list[tuple[str, Any]], before: str, after: str, places: list[int]
 ) -> None:
     form = FORMS[name]
     before = "" if form.bare else before
-    text = f"{before}{form.write(made)}\n\n{behind}"
+    text = f"{before}{form.write(made)}\n\n{after}"
     entries = read(form, text)
     assert decoded(entries) == made
-    assert content(entries) == before + behind
+    assert content(entries) == before + after
     assert entries == read(form, text, places) == read(form, text, range(len(text)))
 
 
@@ -120,7 +120,7 @@ def test_no_text_fails_and_none_depends_on_cuts_or_is_lost(name: str, data: st.D
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_an_unknown_function_is_content_word_for_word(name: str) -> None:
+def test_an_unknown_function_is_verbatim_content(name: str) -> None:
     text = FORMS[name].write([("unknown", {"city": "Rome"})])
     assert read(FORMS[name], text) == [("content", -1, text)]
 
@@ -404,7 +404,7 @@ def test_the_grammar_takes_calls_as_models_were_trained_to_write_them(
         ({"minLength": 10**9}, "x", None),
     ],
 )
-def test_text_keeps_to_the_schema_where_it_can(
+def test_text_follows_the_enforceable_schema(
     tokenizer: LLTokenizer, name: str, schema: dict[str, Any], kept: str, broken: str | None
 ) -> None:
     form = FORMS[name]

@@ -174,7 +174,7 @@ def test_every_text_of_the_grammar_parses_as_valid_calls(
         (FORMATS[-1], '[TOOL_CALLS]get_weather[CALL_ID]0123456aZ[ARGS]{"city": "Rome"}'),
     ],
 )
-def test_calls_are_written_as_models_were_trained_to(
+def test_calls_are_rendered_in_the_trained_format(
     tokenizer: LLTokenizer, choice: CallMode, form: ToolFormat, text: str
 ) -> None:
     grammar = tool_grammar(form, offer(SCHEMAS), choice, parallel=False)
@@ -209,14 +209,14 @@ def test_line_breaks_may_stand_between_reasoning_and_a_forced_call(
 ) -> None:
     text = "\n" * breaks + trained_call("none", {})
     for form in (HERMES, FORMATS[4]):
-        behind = tool_grammar(form, offer(SCHEMAS), "required", parallel=True, thought=True)
-        assert accepts(compiled(tokenizer, behind), form, text) is thought
+        after = tool_grammar(form, offer(SCHEMAS), "required", parallel=True, thought=True)
+        assert accepts(compiled(tokenizer, after), form, text) is thought
         first = tool_grammar(form, offer(SCHEMAS), "required", parallel=True)
         assert accepts(compiled(tokenizer, first), form, text) is (breaks == 0)
 
 
 @pytest.mark.parametrize("text", ["", "It is warm.", '{"temperature": 3}', '{"name', "{}", "5"])
-def test_a_llama_that_may_call_may_also_answer(tokenizer: LLTokenizer, text: str) -> None:
+def test_a_llama_with_optional_tools_may_answer_in_text(tokenizer: LLTokenizer, text: str) -> None:
     matcher = compiled(tokenizer, tool_grammar(LLAMA3, offer(SCHEMAS), "auto", parallel=True))
     assert accepts(matcher, LLAMA3, text)
 
@@ -230,20 +230,20 @@ def test_a_llama_that_may_call_may_also_answer(tokenizer: LLTokenizer, text: str
         '{"name": "none", "parameters": {"a": 1}}',
     ],
 )
-def test_a_llama_that_begins_a_call_has_to_make_it(tokenizer: LLTokenizer, text: str) -> None:
+def test_a_llama_that_begins_a_call_completes_it(tokenizer: LLTokenizer, text: str) -> None:
     matcher = compiled(tokenizer, tool_grammar(LLAMA3, offer(SCHEMAS), "auto", parallel=True))
     assert not accepts(matcher, LLAMA3, text)
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_as_many_tools_as_a_request_may_offer(tokenizer: LLTokenizer, form: ToolFormat) -> None:
+def test_the_maximum_number_of_tools(tokenizer: LLTokenizer, form: ToolFormat) -> None:
     tools = offer({f"tool_{place}": SCHEMAS["a.b-C_9"] for place in range(128)})
     matcher = compiled(tokenizer, tool_grammar(form, tools, "required", parallel=True))
     text = sample(matcher, random.Random(1))
     assert calls(parsed(Plain(0, form, {tool.function.name: {} for tool in tools}), [text]))
 
 
-def test_a_schema_cannot_change_the_style_and_names_cannot_leave_their_place(tokenizer: LLTokenizer) -> None:
+def test_schemas_and_names_cannot_change_the_call_format(tokenizer: LLTokenizer) -> None:
     name = 'we"ird\\ /{}|%json é\n'
     schema = {"type": "object", "additionalProperties": False, "x-guidance": {"whitespace_flexible": True}}
     for form in (HERMES, LLAMA3, MISTRAL):
@@ -262,7 +262,7 @@ class ToolReader(ToolParser):
         super().__init__(0, form, {name: {}})
 
 
-def test_keywords_that_cannot_be_kept_are_refused_only_where_strict(tokenizer: LLTokenizer) -> None:
+def test_unenforceable_keywords_are_refused_only_in_strict_schemas(tokenizer: LLTokenizer) -> None:
     schemas: dict[str, dict[str, Any] | None] = {"f": {"type": "object", "not": {"required": ["a"]}}}
     loose = tool_grammar(HERMES, offer(schemas, strict=False), "required", parallel=True)
     strict = tool_grammar(HERMES, offer(schemas, strict=True), "required", parallel=True)

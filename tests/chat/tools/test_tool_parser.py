@@ -68,7 +68,7 @@ def runs(draw: st.DrawFn, form: ToolFormat, *, first: bool) -> tuple[str, list[t
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[ToolFormat, str, str, list[tuple[str, str]]]:
-    """A format, an answer in it, its content without white space, its calls."""
+    """A format, an answer in it, its content without whitespace, its calls."""
     form = draw(st.sampled_from(FORMATS))
     text, plain, expected = "", "", list[tuple[str, str]]()
     for place in range(draw(st.integers(1, 4))):
@@ -82,7 +82,7 @@ def answers(draw: st.DrawFn) -> tuple[ToolFormat, str, str, list[tuple[str, str]
 
 
 @given(answers(), CUTS)
-def test_content_and_calls_come_back_however_the_text_is_cut(
+def test_content_and_calls_are_parsed_at_any_split(
     answer: tuple[ToolFormat, str, str, list[tuple[str, str]]], places: list[int]
 ) -> None:
     form, text, plain, expected = answer
@@ -192,7 +192,7 @@ def test_text_that_is_no_call_stays_content(form: ToolFormat, text: str) -> None
         (MISTRAL, '[TOOL_CALLS][{"name": "f", "arguments": {}}, {"name": "g"}]', "{}", ', {"name": "g"}]'),
     ],
 )
-def test_an_interrupted_call_keeps_its_partial_arguments(
+def test_an_interrupted_tool_call_keeps_partial_arguments(
     form: ToolFormat, text: str, arguments: str, rest: str
 ) -> None:
     entries = read(form, text)
@@ -201,7 +201,7 @@ def test_an_interrupted_call_keeps_its_partial_arguments(
 
 
 @pytest.mark.parametrize(
-    ("before", "behind", "shown"),
+    ("before", "after", "shown"),
     [
         ("Let me see.\n\n", "\n", "Let me see."),
         ("\n", " \nDone. \n", "Done. \n"),
@@ -210,13 +210,13 @@ def test_an_interrupted_call_keeps_its_partial_arguments(
         ("\n\n", "", ""),
     ],
 )
-def test_white_space_around_calls_is_dropped(before: str, behind: str, shown: str) -> None:
+def test_whitespace_around_calls_is_dropped(before: str, after: str, shown: str) -> None:
     call = trained_call("f", {})
-    assert content(read(HERMES, before + call + behind)) == shown
-    assert content(read(HERMES, f"{before}{call}\n{call}{behind}")) == shown
+    assert content(read(HERMES, before + call + after)) == shown
+    assert content(read(HERMES, f"{before}{call}\n{call}{after}")) == shown
 
 
-def test_arguments_stream_while_they_are_written() -> None:
+def test_arguments_are_streamed() -> None:
     text = '<tool_call>{"name": "f", "arguments": {"a": "one two'
     assert read(HERMES, text) == one('{"a": "one two')
     parser_sees = [read(HERMES, text[:end])[-1][2] for end in range(len(text) - 6, len(text))]

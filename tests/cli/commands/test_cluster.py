@@ -118,7 +118,7 @@ def test_an_option_of_the_engine_is_refused_by_a_server_on_a_cluster(
     assert f"{option[0]} is an option of the engine, which replicas run" in " ".join(result.output.split())
 
 
-def test_an_engine_that_replicas_do_not_run_is_refused(tmp_path: Path) -> None:
+def test_an_engine_unsupported_on_replicas_is_refused(tmp_path: Path) -> None:
     settings = load(tmp_path, '[models.m]\nsource = "forefront-mini"\nengine = "llama.cpp"\n')
     [model] = list_models([], settings.models, ModelOptions())
     with pytest.raises(SourceError, match="do not run the engine"):

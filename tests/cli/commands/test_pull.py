@@ -96,7 +96,7 @@ def test_models_are_pulled_served_shown_and_removed(hub: Hub, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_server_starts_without_the_hub_once_its_model_is_here(hub: Hub, tmp_path: Path) -> None:
+def test_a_server_with_a_pulled_model_starts_offline(hub: Hub, tmp_path: Path) -> None:
     forefront(hub, tmp_path, "pull", "hf:owner/mini")
     environment = variables(hub, tmp_path) | {"HF_ENDPOINT": "http://127.0.0.1:9"}
     with run_server(["hf:owner/mini"], tmp_path / "home", environment=environment) as server:

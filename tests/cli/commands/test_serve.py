@@ -143,7 +143,7 @@ def test_the_first_signal_announces_the_second(tiny_gguf: Path, tmp_path: Path) 
     assert "is over" not in log
 
 
-def test_an_idle_server_leaves_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_an_idle_server_exits_at_once(tiny_gguf: Path, tmp_path: Path) -> None:
     with run_server([str(tiny_gguf)], tmp_path / "home") as server, server.client() as client:
         client.get("/health")  # an idle connection that is kept alive must not delay the end
         start = time.monotonic()
@@ -163,7 +163,7 @@ def test_environment_sets_host_and_port(tiny_gguf: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_directory_is_served_as_it_is(tiny_directory: Path, tmp_path: Path) -> None:
+def test_a_directory_is_served_unchanged(tiny_directory: Path, tmp_path: Path) -> None:
     with run_server([f"ir={tiny_directory}"], tmp_path / "home") as server:
         models: dict[str, Any] = server.get("/v1/models").json()
     assert [model["id"] for model in models["data"]] == ["ir"]
@@ -212,7 +212,7 @@ def test_wrong_usage_is_one_line_and_status_1(tiny_gguf: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_key_that_is_not_adopted_is_named_as_it_is(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_key_refused_for_adoption_is_named_without_markup(tiny_gguf: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     made = json.loads(forefront("keys", "create", "[/bold] phone", "--json", home=home).stdout)
     result = forefront("serve", str(tiny_gguf), "--port", "0", home=home, FOREFRONT_API_KEY=made["key"])
@@ -235,7 +235,7 @@ def test_help_and_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hard", [300, 2700])
-def test_as_many_files_may_be_open_as_connections_need(tiny_gguf: Path, tmp_path: Path, hard: int) -> None:
+def test_the_open_file_limit_covers_all_connections(tiny_gguf: Path, tmp_path: Path, hard: int) -> None:
     """Under the limits of most machines, 1024 files would be fewer than the connections that are taken."""
     program = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); "
     (tmp_path / "limited.py").write_text(program + "runpy.run_module('forefront.cli', run_name='__main__')")

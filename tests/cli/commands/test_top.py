@@ -97,7 +97,7 @@ def test_failures(server: Instant) -> None:
     assert "401 invalid_api_key" in shown.stderr
 
 
-def test_a_pipe_gets_a_line_for_each_reading(server: Instant) -> None:
+def test_a_pipe_gets_a_line_per_sample(server: Instant) -> None:
     command = [sys.executable, "-m", "forefront.cli", "top", "--interval", "0.2"]
     with subprocess.Popen(command, env=environment(server), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -143,7 +143,7 @@ def test_addresses_of_redis(tmp_path: Path, url: str) -> None:
     assert load_config(None, {"FOREFRONT_REDIS_URL": url}).redis.url == url
 
 
-def test_a_bad_variable_is_named(tmp_path: Path) -> None:
+def test_an_invalid_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"environment variable PORT: `server.port` must be an integer"):
         load_config(None, {"PORT": "eighty"})
     with pytest.raises(ConfigError, match=r"environment variable FOREFRONT_DATABASE_URL: `store.url`: mysql is not"):
@@ -373,7 +373,7 @@ def test_a_pair_for_tls_that_cannot_be_used_is_refused(
 
 
 @pytest.mark.parametrize("command", [("config", "check"), ("serve", "--port", "0")])
-def test_commands_refuse_such_a_pair_in_one_line(tls: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_commands_refuse_an_unusable_tls_pair_in_one_line(tls: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
     for key in ("other/k.pem", "encrypted-pkey.pem"):
         variables = {
             "FOREFRONT_SERVER_TLS_CERTIFICATE": str(tls / "c.pem"),

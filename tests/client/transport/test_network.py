@@ -23,7 +23,7 @@ def in_chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-class Talker:
+class ScriptedSocketServer:
     """Answers every request by `talk`; counts connections, and notices when they are closed by the other side."""
 
     def __init__(self, talk: Callable[[socket.socket], None]) -> None:
@@ -57,8 +57,8 @@ class Talker:
 
 
 @contextmanager
-def talking(talk: Callable[[socket.socket], None]) -> Iterator[Talker]:
-    talker = Talker(talk)
+def talking(talk: Callable[[socket.socket], None]) -> Iterator[ScriptedSocketServer]:
+    talker = ScriptedSocketServer(talk)
     thread = threading.Thread(target=talker.run)
     thread.start()
     try:
@@ -116,7 +116,7 @@ async def test_the_total_time_ends_a_stream_with_asyncio(talk: Callable[[socket.
         assert await asyncio.to_thread(talker.left.wait, 60)
 
 
-def test_a_stream_s_connection_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_connection_of_a_stream_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_stream, "_END_TIMEOUT", 60)
     with talking(answer) as talker, ForefrontClient("k", "m", talker.url) as client:
         for _ in range(3):
@@ -124,7 +124,7 @@ def test_a_stream_s_connection_is_used_again(monkeypatch: pytest.MonkeyPatch) ->
         assert talker.connections == 1
 
 
-async def test_a_stream_s_connection_is_used_again_with_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_connection_of_a_stream_is_reused_with_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(response_stream, "_END_TIMEOUT", 60)
     with talking(answer) as talker:
         async with AsyncForefrontClient("k", "m", talker.url) as client:
@@ -184,7 +184,7 @@ async def test_cancelling_releases_the_connection() -> None:
 
 
 @pytest.mark.parametrize(("variable", "hint"), [("HTTP_PROXY", "NO_PROXY=127.0.0.1"), ("X", "forefront serve")])
-def test_a_proxy_that_cannot_be_reached_is_named(variable: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_proxy_is_named(variable: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -53,7 +53,7 @@ def test_the_server_chooses_the_wait() -> None:
     assert wait_before_retry(failed(429, MAX_WAIT + 1), 0, 0.5) is None
 
 
-def test_a_wait_beyond_the_call_s_time_is_not_begun() -> None:
+def test_a_retry_wait_beyond_the_timeout_is_not_started() -> None:
     error = failed(503, 5)
     with pytest.raises(APIStatusError) as caught:
         RetryState(Timeout(total=1), 2).pause_after(error)
@@ -81,7 +81,7 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
     assert read_retry_after(headers) == seconds
 
 
-def test_a_date_to_come() -> None:
+def test_a_future_date() -> None:
     seconds = read_retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)})
     assert seconds is not None
     assert 25 < seconds <= 30

@@ -178,7 +178,7 @@ async def test_without_a_replica_a_request_waits_and_then_ends(start: Start) -> 
         await engine.vectors(texts(3), TENANT)
 
 
-async def test_a_draining_replica_gets_nothing_new(start: Start, pair: list[Replica]) -> None:
+async def test_a_draining_replica_gets_no_new_requests(start: Start, pair: list[Replica]) -> None:
     leaving = start()
     async with engine_on([leaving, pair[0]]) as engine:
         leaving.drain()

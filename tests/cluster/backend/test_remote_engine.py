@@ -96,7 +96,7 @@ async def test_a_replica_that_returns_to_the_list_gets_generations(pair: list[Re
             assert len(await collect(engine.submit(GenerateRequest(prompt(10), 5, GREEDY)))) == 5
 
 
-async def test_a_connection_that_breaks_while_its_generations_move(
+async def test_a_connection_lost_during_migration(
     pair: list[Replica], slow: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with engine_on([slow]) as engine:
@@ -165,7 +165,9 @@ async def test_drafts_of_replicas_are_counted_from_their_heartbeats(pair: list[R
         assert 0 < stats.accepted_tokens <= stats.draft_tokens <= replica.draft_tokens
 
 
-async def test_a_replica_that_reads_nothing_is_left_within_the_stall_time(pair: list[Replica], start: Start) -> None:
+async def test_a_replica_that_does_not_read_is_abandoned_within_the_stall_time(
+    pair: list[Replica], start: Start
+) -> None:
     """Its own messages still arrive, as through a firewall that has forgotten one direction."""
     async with proxied(start()) as proxy, engine_on([proxy], stall=3) as engine:
         await ready(engine, 1)
@@ -181,7 +183,7 @@ async def test_a_replica_that_reads_nothing_is_left_within_the_stall_time(pair: 
         assert running.moves
 
 
-async def test_a_killed_replicas_generations_go_on_elsewhere(pair: list[Replica], start: Start) -> None:
+async def test_generations_of_a_killed_replica_migrate(pair: list[Replica], start: Start) -> None:
     doomed = start()
     requests = [
         GenerateRequest(prompt(40, 1), 600, VARIED),
@@ -252,7 +254,7 @@ async def test_moved_generations_precede_those_that_wait_for_a_slot(slow: Replic
             assert len(await collect(generation)) == 5
 
 
-async def test_a_frozen_replica_is_left_within_the_stall_time(pair: list[Replica], start: Start) -> None:
+async def test_a_frozen_replica_is_abandoned_within_the_stall_time(pair: list[Replica], start: Start) -> None:
     frozen = start()
     async with engine_on([frozen], stall=4) as engine:
         await ready(engine, 1)
@@ -304,7 +306,7 @@ async def test_cancellation_reaches_the_replica(slow: Replica) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_lost_server_leaves_no_work_behind(slow: Replica) -> None:
+async def test_a_lost_server_leaves_no_work(slow: Replica) -> None:
     async with engine_on([slow]) as other:
         await ready(other, 1)
         async with engine_on([slow]) as engine:
@@ -315,7 +317,7 @@ async def test_a_lost_server_leaves_no_work_behind(slow: Replica) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_a_draining_replica_finishes_or_hands_over(pair: list[Replica], start: Start) -> None:
+async def test_a_draining_replica_finishes_or_migrates_its_requests(pair: list[Replica], start: Start) -> None:
     leaving = start(grace=0.0)
     async with engine_on([leaving]) as engine:
         await ready(engine, 1)
@@ -337,7 +339,7 @@ async def test_a_draining_replica_finishes_or_hands_over(pair: list[Replica], st
         await asyncio.to_thread(leaving.process.wait, 60)
 
 
-async def test_a_replica_of_another_model_gets_nothing(pair: list[Replica]) -> None:
+async def test_a_replica_of_another_model_gets_no_requests(pair: list[Replica]) -> None:
     async with engine_on(pair[:1]) as engine:
         address = pair[1].address
         engine.set_replicas([replace_identity(address, text="another")])

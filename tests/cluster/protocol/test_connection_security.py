@@ -64,7 +64,7 @@ def frame(message: object) -> bytes:
     return len(data).to_bytes(4, "big") + data
 
 
-async def test_a_stranger_is_disconnected_and_the_replica_lives(replica: Replica) -> None:
+async def test_an_unauthenticated_peer_is_disconnected(replica: Replica) -> None:
     secret = bytes.fromhex(replica.address.identity.secret)
     nonce = new_nonce()
     for data in (
@@ -140,7 +140,7 @@ def test_certificates_that_cannot_be_used_are_one_clear_error(tmp_path: Path, co
             create(environment)
 
 
-def test_a_server_imports_nothing_of_ray() -> None:
+def test_a_server_does_not_import_ray() -> None:
     """Neither without `--ray` nor with it: its child process does."""
     program = (
         "import sys; import forefront.cli.commands.serve, forefront.cluster.backend.cluster_loader\n"

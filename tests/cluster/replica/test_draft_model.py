@@ -42,14 +42,14 @@ async def test_the_draft_runs_and_the_answer_is_that_of_the_model_alone(tiny_ggu
         model.close()
 
 
-def test_a_draft_with_other_files_than_the_deployment_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_draft_model_that_differs_from_the_deployment_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
     options = replace(OPTIONS, draft=str(tiny_gguf))
     spec = msgspec.structs.replace(spec_of(tiny_gguf, tmp_path), options=options, draft_weights="sha256:other")
     with pytest.raises(SourceError, match=r"its digest is sha256:.* and sha256:other where the model was deployed"):
         load_replica(spec)
 
 
-def test_a_draft_that_cannot_draft_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_an_unsuitable_draft_model_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
     encoder = tmp_path / "encoder.gguf"
     write_encoder(encoder, ENCODERS["bert, mean"])
     for draft, reason in ((encoder, "an embedding model cannot draft"), ("relative.gguf", "relative.gguf")):

@@ -50,20 +50,20 @@ def test_the_same_prompt_of_another_tenant_is_unknown() -> None:
     assert bench.run(prompt("a", 320), Tenant("other")).known_tokens == 0
 
 
-def test_a_prompt_that_was_not_computed_is_unknown() -> None:
+def test_an_uncomputed_prompt_is_unknown() -> None:
     bench = Bench()
     bench.router.place(prompt("a", 320), TEAM, 16).end()
     assert bench.run(prompt("a", 320)).known_tokens == 0
 
 
-def test_a_running_prompt_is_known() -> None:
+def test_the_prompt_of_a_running_request_is_known() -> None:
     bench = Bench()
     first = bench.router.place(prompt("a", 320), TEAM, 16)
     second = bench.router.place(prompt("a", 320), TEAM, 16)
     assert (second.replica.name, second.known_tokens) == (first.replica.name, 288)
 
 
-def test_evicted_blocks_are_unknown() -> None:
+def test_evicted_blocks_are_not_found() -> None:
     bench = Bench(count=1)
     bench.run(prompt("old", 320))
     bench.clock.now += 2
@@ -142,7 +142,7 @@ def test_a_silent_replica_gets_nothing_until_its_next_heartbeat() -> None:
     assert bench.run(prompt("a", 64)).replica.name == "replica-1"
 
 
-def test_a_moving_generation_gets_a_replica_of_its_fingerprint() -> None:
+def test_a_generation_migrates_to_a_replica_with_its_fingerprint() -> None:
     bench = Bench(count=3)
     for name in ("new-0", "new-1"):
         bench.router.update(state(name, fingerprint="new"))

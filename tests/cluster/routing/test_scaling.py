@@ -46,12 +46,12 @@ def test_replicas_are_removed_after_a_quiet_time() -> None:
     assert targets[311] == 0
 
 
-def test_the_minimum_stays() -> None:
+def test_the_minimum_of_replicas_stays() -> None:
     scaling = policy(low=2)
     assert [scaling.target(now, 2, [IDLE, IDLE], 0) for now in (0, 1000)] == [2, 2]
 
 
-def test_a_new_policy_keeps_what_runs() -> None:
+def test_a_new_policy_keeps_running_replicas() -> None:
     scaling = policy()
     assert scaling.target(0, 5, [IDLE] * 5, 0) == 5
     assert scaling.target(59, 5, [IDLE] * 5, 0) == 5
@@ -66,7 +66,7 @@ def test_silent_replicas_are_not_removed() -> None:
 
 
 @pytest.mark.parametrize(("low", "high", "load"), [(2, 1, 0.7), (-1, 1, 0.7), (0, 0, 0.7), (1, 1, 0.0), (1, 1, 1.1)])
-def test_impossible_settings_are_refused(low: int, high: int, load: float) -> None:
+def test_contradictory_settings_are_refused(low: int, high: int, load: float) -> None:
     with pytest.raises(ValueError):
         ScalingSettings(low, high, load)
 
@@ -79,7 +79,7 @@ LOADS = st.builds(ReplicaLoad, running=st.integers(0, 64), waiting=st.integers(0
     st.integers(0, 3),
     st.lists(st.tuples(st.floats(0.1, 100), st.lists(LOADS, max_size=6), st.integers(0, 50)), max_size=30),
 )
-def test_any_loads(low: int, seconds: list[tuple[float, list[ReplicaLoad], int]]) -> None:
+def test_targets_stay_within_bounds_for_any_load(low: int, seconds: list[tuple[float, list[ReplicaLoad], int]]) -> None:
     scaling = policy(low, 6)
     now, current = 0.0, low
     grown_at = now

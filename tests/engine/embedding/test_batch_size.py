@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from forefront.engine.embedding.batch_size import most_sequences, padded_count, padded_length
+from forefront.engine.embedding.batch_size import max_sequences, padded_count, padded_length
 from forefront.engine.embedding.embedding_engine import EmbeddingEngine
 from forefront.engine.embedding.embedding_graph import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput
@@ -32,11 +32,11 @@ class Sizes:
         pass
 
 
-def test_no_lengths_and_counts_make_many_sizes() -> None:
+def test_padded_sizes_are_few() -> None:
     sizes = {
         (padded_length(length), padded_count(count))
         for length in range(1, 513)
-        for count in range(1, most_sequences(padded_length(length)) + 1)
+        for count in range(1, max_sequences(padded_length(length)) + 1)
     }
     assert len(sizes) < 180
     assert len({padded_length(length) for length in range(1, 8193)}) < 60
@@ -45,7 +45,7 @@ def test_no_lengths_and_counts_make_many_sizes() -> None:
 @pytest.mark.parametrize("length", [1, 16, 17, 127, 128, 129, 200, 511, 512, 513, 5000])
 def test_padding_is_bounded(length: int) -> None:
     assert length <= padded_length(length) < length + max(16, length / 8)
-    assert most_sequences(length) * length <= 2048 or most_sequences(length) == 1
+    assert max_sequences(length) * length <= 2048 or max_sequences(length) == 1
 
 
 async def test_the_batches_of_any_request_have_little_padding_and_few_sizes() -> None:

@@ -69,7 +69,7 @@ async def test_tenants_take_turns() -> None:
     await engine.stop()
 
 
-async def test_a_failed_batch_is_one_error_and_the_next_request_works() -> None:
+async def test_a_failed_batch_is_one_error_and_the_next_request_succeeds() -> None:
     engine = EmbeddingEngine(NotingModel())
     engine.start()
     with pytest.raises(StepFailedError):

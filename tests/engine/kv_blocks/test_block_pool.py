@@ -17,7 +17,7 @@ def test_allocates_all_or_nothing() -> None:
     assert pool.allocate(1) is None
 
 
-def test_a_registered_block_is_found_after_its_holder_has_left() -> None:
+def test_a_registered_block_is_found_after_its_sequence_ended() -> None:
     pool = BlockPool(2, 32)
     [block] = pool.allocate(1) or []
     key = block_hash(b"", [1, 2, 3], b"tenant")

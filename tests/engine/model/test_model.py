@@ -29,7 +29,7 @@ def live() -> float:
     return float(library.mallinfo2().h) / 2**20
 
 
-def test_a_width_is_a_little_more_than_the_tokens_and_there_are_few_of_them() -> None:
+def test_padded_widths_are_few_and_slightly_above_the_tokens() -> None:
     widths = {count: padded_size(count) for count in range(1, 641)}
     assert all(count <= wide <= count * 9 / 8 for count, wide in widths.items())
     assert all(widths[count] == count for count in [*range(1, 33), 64, 128, 256, 512])
@@ -82,7 +82,7 @@ def test_a_model_does_not_keep_kernels_for_every_number_of_rows(tiny_parts: Mode
     assert live() - before < 12
 
 
-def test_a_few_tokens_at_once_have_the_logits_of_single_steps(mini_parts: ModelParts) -> None:
+def test_multi_token_steps_have_the_logits_of_single_steps(mini_parts: ModelParts) -> None:
     """As after a draft, with rounded activations, which magnify any other order of the sums in attention."""
     model = PagedModel(mini_parts.graph, 1024, ModelOptions(contexts=4))
     text, blocks = tokens(204), list(range(8))

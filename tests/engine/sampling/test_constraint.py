@@ -159,7 +159,7 @@ def test_the_top_tokens_decide_as_the_whole_row_does(data: st.DataObject) -> Non
         assert tokens[0] == tokens[1]
 
 
-def test_a_mask_shorter_than_the_vocabulary_forbids_the_rest() -> None:
+def test_a_short_mask_forbids_the_remaining_vocabulary() -> None:
     sequences = [make_sequence(3, sampling=SamplingParams(seed=1), index=n) for n in range(300)]
     mask = mask_of(range(32), words=1)
     drawn = sample(sequences, [0] * 300, make_logits(FLAT[None], 1.0), {key: [mask] for key in sequences})
@@ -193,7 +193,7 @@ async def test_the_limit_comes_before_the_end(engine: Engine) -> None:
     assert (len(tokens), tokens[-1].finish) == (5, "length")
 
 
-async def test_a_bent_answer_finishes_with_length(engine: Engine) -> None:
+async def test_a_completed_answer_finishes_with_length(engine: Engine) -> None:
     constraint = Cycle(5, bends=3)
     tokens = await collect(engine.submit(request(constraint)))
     assert [token.token for token in tokens] == constraint.taken
@@ -201,7 +201,7 @@ async def test_a_bent_answer_finishes_with_length(engine: Engine) -> None:
     assert tokens[-1].finish == "length"
 
 
-async def test_every_continuation_has_a_constraint_of_its_own(engine: Engine) -> None:
+async def test_each_continuation_has_its_own_constraint(engine: Engine) -> None:
     made: list[Cycle] = []
 
     def make() -> Cycle:
@@ -236,7 +236,7 @@ async def test_preemption_keeps_the_state(model: PagedModel) -> None:
 
 @pytest.mark.parametrize("method", ["mask", "accept", "empty"])
 @pytest.mark.parametrize("place", [0, 3])
-async def test_a_constraint_that_fails_ends_its_own_generation_alone(engine: Engine, method: str, place: int) -> None:
+async def test_a_failing_constraint_ends_only_its_own_generation(engine: Engine, method: str, place: int) -> None:
     alone = await collect(engine.submit(request(None, seed=5)))
     beside = engine.submit(request(None, seed=5))
     sound = engine.submit(request(Cycle(20), seed=6))

@@ -104,7 +104,7 @@ def test_the_filters_really_differ_in_this_test() -> None:
     assert (expected(FLAT, SamplingParams(min_p=0.7)) > 0).sum() < VOCABULARY
 
 
-def test_greedy_takes_the_likeliest() -> None:
+def test_greedy_takes_the_most_likely_token() -> None:
     assert draw(PEAKED[::-1].copy(), SamplingParams(temperature=0), 3) == Counter({VOCABULARY - 1: 3})
 
 
@@ -162,7 +162,7 @@ def many_rows() -> dict[str, npt.NDArray[np.float32]]:
     ids=str,
 )
 def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: SamplingParams) -> None:
-    # A bias, if only of nothing, so that the whole row is used whatever its likeliest tokens could decide.
+    # A bias, if only of nothing, so that the whole row is used whatever its most likely tokens could decide.
     fields = {field: getattr(sampling, field) for field in sampling.__slots__} | {"logit_bias": {0: 0.0}}
     row = many_rows()[name]
     logits = make_logits(row[None], sampling.temperature)
@@ -176,7 +176,7 @@ def test_every_draw_is_that_of_a_whole_sorted_row(name: str, sampling: SamplingP
 
 @pytest.mark.parametrize("drawn", [0.0, 1 - 2**-53])
 @pytest.mark.parametrize("name", many_rows())
-def test_the_first_and_the_last_draw_there_can_be_stay_within_the_nucleus(name: str, drawn: float) -> None:
+def test_extreme_draws_stay_within_the_nucleus(name: str, drawn: float) -> None:
     row = many_rows()[name]
     for sampling in (
         SamplingParams(top_p=0.6),
@@ -189,7 +189,7 @@ def test_the_first_and_the_last_draw_there_can_be_stay_within_the_nucleus(name: 
         assert token.token in np.flatnonzero(expected(row, sampling))
 
 
-def test_a_row_that_is_not_numbers_leaves_the_others_alone() -> None:
+def test_a_row_without_numbers_does_not_affect_others() -> None:
     rows = np.stack([FLAT, np.full_like(FLAT, np.nan)])
     sampling = SamplingParams(seed=5, top_p=0.9)
     alone = make_sequence(3, sampling=sampling)

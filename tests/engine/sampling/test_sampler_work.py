@@ -14,7 +14,7 @@ from tests.engine.helpers import make_sequence
 from tests.engine.sampling.test_sampler import FLAT, PEAKED, make_logits
 
 
-class Untouchable:
+class UnreadableArray:
     """Stands for an array that must not be read."""
 
     def __getitem__(self, key: Any) -> Any:
@@ -23,7 +23,7 @@ class Untouchable:
 
 def test_greedy_rows_read_their_first_top_token_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = make_logits(np.stack([FLAT, PEAKED]), 0)
-    bare = Logits(Untouchable(), logits.top_tokens, Untouchable(), Untouchable())  # type: ignore[arg-type]
+    bare = Logits(UnreadableArray(), logits.top_tokens, UnreadableArray(), UnreadableArray())  # type: ignore[arg-type]
     sequences = [make_sequence(3, sampling=SamplingParams(temperature=0), index=n) for n in range(2)]
     outputs = sampler.sample([SamplerInput(sequence, row) for row, sequence in enumerate(sequences)], bare)
     assert [output.tokens[0].token for output in outputs] == logits.top_tokens[:, 0].tolist()

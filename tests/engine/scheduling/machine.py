@@ -71,11 +71,11 @@ class Machine:
         self.steps += 1
         return chunks
 
-    def until(self, condition: Callable[[], bool], most: int = 100_000) -> int:
+    def until(self, condition: Callable[[], bool], maximum: int = 100_000) -> int:
         """The number of steps that it took."""
         before = self.steps
         while not condition():
-            assert self.steps - before < most
+            assert self.steps - before < maximum
             self.step()
         return self.steps - before
 

@@ -69,7 +69,7 @@ def test_tokens_of_a_long_draft_read_the_context_together() -> None:
     assert worthwhile_lengths([short, long], [1.0, 1.0], costs) == [0, 40]
 
 
-def test_a_long_draft_that_is_cut_to_a_few_tokens_must_pay_for_their_readings() -> None:
+def test_a_shortened_draft_pays_for_its_context_reads() -> None:
     unlikely = Draft([1] * 48, 0.9, 0.5)
     costs = [0.01 * n for n in range(50)]
     assert worthwhile_lengths([unlikely], [0.5], costs) == [0]
@@ -98,12 +98,12 @@ def test_steps_with_prompts_and_absurd_durations_teach_nothing() -> None:
     assert cost.prices(StepSize(8, 800), 8) == before
 
 
-def test_a_draft_that_cannot_pay_for_the_jump_is_left_out_and_one_that_can_uses_all_its_rows() -> None:
+def test_a_draft_crosses_a_jump_in_cost_only_if_that_pays() -> None:
     costs = [0.0, *(1.5 + 0.05 * n for n in range(1, 9))]
     unlikely, likely = Draft([1] * 8, 0.5, 0.5), Draft([1] * 8, 0.9, 0.9)
     assert worthwhile_lengths([unlikely], [0.0], costs) == [0]
     assert worthwhile_lengths([likely], [0.0], costs) == [8]
-    # Several together pay for it, and the likeliest tokens go first.
+    # Several together pay for it, and the most likely tokens go first.
     assert worthwhile_lengths([unlikely] * 4, [0.0] * 4, costs) == [2] * 4
     assert worthwhile_lengths([unlikely, likely], [0.0] * 2, costs) == [1, 7]
     assert worthwhile_lengths([Draft((), 0.0, 0.0)], [0.0], costs) == [0]
@@ -145,8 +145,8 @@ def test_drafts_cost_a_batch_of_random_text_at_most_two_percent() -> None:
 class Free(DraftCost):
     """Noise of the measurements hides all costs."""
 
-    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
-        return DraftPrices([0.0] * (most + 1))
+    def prices(self, decodes: StepSize, maximum: int, *, beside_prompts: bool = False) -> DraftPrices:
+        return DraftPrices([0.0] * (maximum + 1))
 
 
 def test_drafts_that_cost_no_time_have_a_price_all_the_same() -> None:

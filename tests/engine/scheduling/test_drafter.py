@@ -117,7 +117,7 @@ def test_a_tenant_keeps_its_drafts_beside_the_late_prompts_of_another() -> None:
     assert [len(chunk.draft) for chunk in run(scheduler, confirmed=0)] == [12, 0]
 
 
-def test_a_sequence_that_has_had_its_first_token_is_not_late() -> None:
+def test_a_sequence_with_its_first_token_is_not_late() -> None:
     scheduler = make_scheduler(400, Greedy(12), SchedulerLimits(first_token_latency=1))
     scheduler.add(make_sequence(10, max_tokens=500))
     scheduler.add(slow := make_sequence(1500, max_tokens=500, first=1000))

@@ -43,7 +43,7 @@ def test_equal_prompts_that_arrive_together_are_computed_once(length: int) -> No
     assert machine.pool.held == 0
 
 
-def test_a_prompt_that_comes_while_an_equal_one_is_computed_catches_up() -> None:
+def test_an_equal_prompt_that_arrives_later_catches_up() -> None:
     machine = make_machine()
     [first, second] = equal(2, 2000)
     machine.add([first])
@@ -53,7 +53,7 @@ def test_a_prompt_that_comes_while_an_equal_one_is_computed_catches_up() -> None
     assert second.generation.cached_tokens == 1984
 
 
-def test_a_common_beginning_is_computed_once() -> None:
+def test_a_common_prefix_is_computed_once() -> None:
     machine = make_machine()
     sequences = machine.add(equal(5, 640, tail=100))
     assert prompt_tokens(machine, sequences) == 640 + 4 * 100
@@ -126,7 +126,7 @@ def test_waiting_prompts_with_more_cached_tokens_go_first() -> None:
     assert other not in machine.finished
 
 
-def test_an_uncached_prompt_is_passed_over_a_few_times_only() -> None:
+def test_an_uncached_prompt_is_overtaken_at_most_a_few_times() -> None:
     machine = make_machine(limits=SchedulerLimits(1, 256, 64))
     known, *cached = equal(40, 320, max_tokens=1)
     machine.add([known])

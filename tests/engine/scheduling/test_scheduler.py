@@ -72,7 +72,7 @@ def test_sequences_begun_elsewhere_precede_new_ones_and_take_few_steps() -> None
     assert steps <= math.ceil((400 + 400) / 64)
 
 
-def test_a_prompt_that_is_scored_has_few_rows_in_a_step() -> None:
+def test_a_scored_prompt_has_few_rows_per_step() -> None:
     scheduler = make_scheduler(
         limits=SchedulerLimits(max_running=8, prefill_tokens=256, prefill_tokens_beside_decodes=64, scored_tokens=20)
     )
@@ -151,7 +151,7 @@ def test_a_common_prefix_is_shared_and_only_the_rest_computed() -> None:
     assert second.generation.cached_tokens == 96
 
 
-def test_a_prompt_that_is_wholly_cached_still_computes_its_last_token() -> None:
+def test_a_fully_cached_prompt_still_computes_its_last_token() -> None:
     scheduler = make_scheduler()
     scheduler.add(make_sequence(64, max_tokens=1))
     run(scheduler)
@@ -233,7 +233,7 @@ def test_followers_share_full_blocks_and_copy_the_last() -> None:
     assert follower.num_computed_tokens == 70
 
 
-def test_a_follower_without_room_queues_up_and_finds_the_prompt_cached() -> None:
+def test_a_follower_without_blocks_waits_and_finds_the_prompt_cached() -> None:
     scheduler = make_scheduler(blocks=3)
     leader, follower = make_sequence(70, max_tokens=1), make_sequence(70, index=1)
     scheduler.add(leader)

@@ -69,7 +69,7 @@ def test_blocks_follow_the_weights(weight: float) -> None:
     assert shares["b"] / shares["a"] == pytest.approx(weight, rel=0.25)
 
 
-def test_a_growing_answer_takes_no_block_of_a_neighbour_within_its_share() -> None:
+def test_a_growing_answer_preempts_no_tenant_within_its_share() -> None:
     """The youngest sequence of all is B's, and holds little; A's must give way."""
     machine = Machine(blocks=20, limits=SchedulerLimits(max_running=8))
     machine.add(fresh(60, A, 300) for _ in range(6))
@@ -126,7 +126,7 @@ def test_a_sequence_larger_than_its_tenants_share_is_served_too() -> None:
     assert machine.computed["a"] > 500
 
 
-def test_a_neighbours_small_requests_leave_a_large_one_its_progress() -> None:
+def test_small_requests_do_not_starve_another_tenants_large_one() -> None:
     """The large one holds nearly all blocks, so each small one preempts it."""
     machine = Machine(blocks=20, limits=SchedulerLimits(max_running=8))
     [large] = machine.add([fresh(400, A, 200)])

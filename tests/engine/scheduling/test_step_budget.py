@@ -85,7 +85,7 @@ def test_late_prompts_get_most_of_a_step_where_the_decodes_are_slow() -> None:
     assert 0.5 < part_of_prompts(machine) < 0.65
 
 
-def test_a_burst_on_a_slow_machine_ends_sooner_if_late_prompts_may_exceed_the_target() -> None:
+def test_exceeding_the_target_for_late_prompts_shortens_a_burst_on_a_slow_machine() -> None:
     def burst(patience: float) -> tuple[float, float]:
         machine = TimedMachine(SLOW_CORES, SchedulerLimits(first_token_latency=patience))
         streams = machine.add(fresh(270, A, 96) for _ in range(32))
@@ -128,7 +128,7 @@ def test_a_chunk_without_decodes_is_efficient_and_not_too_long(name: str) -> Non
     assert statistics.median(seconds for _, seconds in steps) < 0.5
 
 
-def test_long_decoding_leaves_the_cost_of_prompts_known() -> None:
+def test_long_decoding_keeps_the_learned_cost_of_prompts() -> None:
     cost, chance, processor = StepCost(), random.Random(3), Processor()
     for tokens in (64, 128, 256) * 10:
         for decodes in (0, 8):
@@ -152,7 +152,7 @@ def test_outliers_and_absurd_durations_change_a_prediction_little() -> None:
 
 
 def test_predictions_are_not_trusted_far_beyond_what_was_measured() -> None:
-    budget = StepBudget(0.1, most=4096, first=64)
+    budget = StepBudget(0.1, maximum=4096, first=64)
     assert budget.tokens_beside(StepSize(8, 800)) == 64
     budget.record(StepSize(0, 0, 10, 50), 1e-4)
     assert budget.tokens_beside(StepSize(8, 800)) <= 128
@@ -211,7 +211,7 @@ def test_steps_are_short_while_another_tenant_arrives() -> None:
     assert statistics.median(seconds for _, seconds in beside_decodes(machine)[-10:]) > 0.7 * usual
 
 
-def test_a_tenant_that_arrives_beside_long_prompts_waits_for_few_tokens() -> None:
+def test_a_new_tenant_beside_long_prompts_waits_for_few_tokens() -> None:
     """Steps of prompts alone took 192 tokens, and 41 ms on this processor, whose step costs 3 ms."""
     machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
     machine.add(fresh(2000, A, 1) for _ in range(100))
@@ -231,7 +231,7 @@ def test_a_tenant_that_arrives_beside_long_prompts_waits_for_few_tokens() -> Non
     assert statistics.median(waits) < 4 * machine.processor.seconds(StepSize(tokens=30), random.Random(1))
 
 
-def test_tenants_that_keep_arriving_take_at_most_every_other_step_for_themselves() -> None:
+def test_arriving_tenants_take_at_most_every_second_step() -> None:
     machine = TimedMachine(PROCESSORS["small model"], SchedulerLimits(max_running=64))
     streams = machine.add(fresh(60, A, 10**6) for _ in range(10))
     machine.timed_until(lambda: all(sequence.decoding for sequence in streams))

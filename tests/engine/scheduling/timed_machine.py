@@ -70,8 +70,8 @@ class TimedMachine(Machine):
             self.scheduler.remove(sequence)
             self.finished.add(sequence)
 
-    def timed_until(self, condition: Callable[[], bool], most: int = 20_000) -> None:
-        for _ in range(most):
+    def timed_until(self, condition: Callable[[], bool], maximum: int = 20_000) -> None:
+        for _ in range(maximum):
             if condition():
                 return
             self.timed_step()

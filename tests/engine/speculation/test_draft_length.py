@@ -39,10 +39,10 @@ def test_wrong_drafts_cost_at_most_a_token_and_one_in_a_hundred(
     assert loss <= 1 + 0.01 * tokens
 
 
-@pytest.mark.parametrize(("sequences", "least"), [(1, MAX_DRAFT), (4, 8), (16, 4)])
-def test_right_drafts_grow(sequences: int, least: int) -> None:
+@pytest.mark.parametrize(("sequences", "minimum"), [(1, MAX_DRAFT), (4, 8), (16, 4)])
+def test_accepted_drafts_grow(sequences: int, minimum: int) -> None:
     loss, last = outcome(1.0, sequences, 400, 0.6, 0)
-    assert last >= least
+    assert last >= minimum
     assert loss < -100
 
 
@@ -62,7 +62,7 @@ def test_a_failure_shortens_the_next_draft() -> None:
     assert length.choose(0.6, price, 64).length < before
 
 
-def test_failed_starts_leave_the_length_of_drafts_that_go_on() -> None:
+def test_failed_first_drafts_do_not_shorten_continued_drafts() -> None:
     length, price = DraftLength(), usual_price(1)
     for _ in range(4):
         length.verified(length.choose(0.6, price, 64).length, 8, price)

@@ -107,7 +107,7 @@ async def test_drafts_of_the_same_model_are_accepted(model: PagedModel, same: Pa
             assert stats.accepted_tokens > 60
 
 
-async def test_a_wrong_model_is_left_alone(model: PagedModel, other: PagedModel) -> None:
+async def test_an_inaccurate_draft_model_is_hardly_used(model: PagedModel, other: PagedModel) -> None:
     async with drafting(model, part := Part(other, 100)) as (engine, _):
         await collect(engine.submit(GenerateRequest(prompt(50), 400, SamplingParams(temperature=0))))
         assert engine.stats().draft_tokens < 60

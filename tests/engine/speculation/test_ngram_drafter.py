@@ -13,8 +13,8 @@ from tests.engine.helpers import make_sequence
 A, B = Tenant("a"), Tenant("b")
 
 
-def draft(drafter: NgramDrafter, sequence: Sequence, most: int = 8) -> list[int]:
-    [proposed] = drafter.propose([DraftRequest(sequence, most)], 0.08)
+def draft(drafter: NgramDrafter, sequence: Sequence, maximum: int = 8) -> list[int]:
+    [proposed] = drafter.propose([DraftRequest(sequence, maximum)], 0.08)
     return list(proposed.tokens)
 
 
@@ -31,7 +31,7 @@ def finish(drafter: NgramDrafter, tenant: Tenant, output: list[int]) -> None:
     drafter.forget(sequence)
 
 
-def test_a_quotation_of_the_prompt_goes_on() -> None:
+def test_a_quotation_of_the_prompt_is_continued() -> None:
     drafter, sequence = NgramDrafter(), make_sequence(100, max_tokens=100)
     say(sequence, [500, 40])
     assert draft(drafter, sequence) == []
@@ -46,7 +46,7 @@ def test_a_quotation_of_the_prompt_goes_on() -> None:
     assert len(second) > len(first)
 
 
-def test_a_quotation_that_deviates_is_left_and_found_again() -> None:
+def test_a_quotation_is_found_again_after_a_deviation() -> None:
     drafter, sequence = NgramDrafter(), make_sequence(100, max_tokens=100)
     say(sequence, [40, 41, 42])
     assert draft(drafter, sequence)[:2] == [43, 44]
@@ -92,7 +92,7 @@ def test_no_draft_goes_beyond_the_end_of_an_output() -> None:
     assert draft(drafter, sequence) == [2008, 2009]
 
 
-def test_ended_sequences_leave_nothing_but_their_outputs() -> None:
+def test_ended_sequences_keep_only_their_outputs() -> None:
     drafter = NgramDrafter()
     for n in range(500):
         finish(drafter, Tenant(f"t{n}"), list(range(30)))

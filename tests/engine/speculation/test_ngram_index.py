@@ -11,7 +11,7 @@ parts = st.lists(st.one_of(few_tokens, st.lists(st.integers(0, 200_000), max_siz
 
 
 def occurrences(text: list[int], context: list[int]) -> list[int]:
-    """The positions behind the last n-gram of `context`, but for the end of the text."""
+    """The positions after the last n-gram of `context`, but for the end of the text."""
     gram = context[-NGRAM:]
     return [place for place in range(NGRAM, len(text)) if text[place - NGRAM : place] == gram]
 
@@ -28,7 +28,9 @@ def common(text: list[int], place: int, context: list[int]) -> int:
 
 @given(parts, few_tokens)
 @settings(max_examples=100, deadline=None)
-def test_a_match_is_an_occurrence_and_a_lone_occurrence_is_found(texts: list[list[int]], context: list[int]) -> None:
+def test_every_match_is_an_occurrence_and_a_single_occurrence_is_found(
+    texts: list[list[int]], context: list[int]
+) -> None:
     index, text = NgramIndex(), list[int]()
     for part in texts:
         index.extend(part)

@@ -45,14 +45,14 @@ def replay(prediction: list[int], output: list[int]) -> tuple[int, int, int]:
     ],
     ids=["same", "replaced", "inserted", "deleted", "later", "moved", "repeated"],
 )
-def test_an_edit_takes_few_steps(output: list[int]) -> None:
+def test_an_edit_of_the_prediction_takes_few_steps(output: list[int]) -> None:
     steps, accepted, rejected = replay(TEXT, output)
     assert steps < len(output) // 4
     assert accepted > 3 * len(output) // 4
     assert rejected < 100
 
 
-def test_a_prediction_that_is_wrong_costs_few_tokens() -> None:
+def test_a_wrong_prediction_costs_few_tokens() -> None:
     chance = random.Random(1)
     output = [chance.randrange(10) for _ in range(300)]
     for prediction in (TEXT, [chance.randrange(10) for _ in range(300)], [output[0]], output[:2]):

@@ -113,7 +113,7 @@ async def test_a_failed_read_ahead_refuses_no_key(database: Database, caplog: py
     assert not caplog.records
 
 
-async def test_a_project_created_during_a_read_breaks_nothing(database: Database) -> None:
+async def test_a_project_can_be_created_during_a_read(database: Database) -> None:
     """Between the statements of one reading."""
     store, cache = KeyStore(database), KeyCache(database)
     made = store.create(FULL)
@@ -131,9 +131,7 @@ async def test_a_project_created_during_a_read_breaks_nothing(database: Database
     assert await cache.find(late[0]) is not None
 
 
-async def test_a_store_that_does_not_answer_is_not_waited_for(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unresponsive_store_is_a_503(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "_STORE_TIMEOUT", 0.2)
     cache, go = KeyCache(database), threading.Event()
     monkeypatch.setattr(cache, "_read", lambda _revision: go.wait())
@@ -148,7 +146,7 @@ async def test_an_expired_key_is_refused(database: Database) -> None:
     assert await cache.find(store.create(NewKey(name="old", expires=int(time.time()) - 1)).key) is None
 
 
-async def test_other_texts_are_no_keys(database: Database) -> None:
+async def test_other_texts_are_not_keys(database: Database) -> None:
     made, cache = KeyStore(database).create(FULL).key, KeyCache(database)
     for text in ("", made[:-1], made + "x", made.swapcase(), "' OR '1'='1", "%", "\ud800", "\0", "ä" * 50):
         assert await cache.find(text) is None
@@ -275,7 +273,7 @@ def test_an_invalid_key_is_refused(database: Database, key: str) -> None:
 
 
 @pytest.mark.parametrize("quote", ["'", '"'])
-def test_a_key_in_quotation_marks_is_refused(database: Database, quote: str) -> None:
+def test_a_quoted_key_is_refused(database: Database, quote: str) -> None:
     with pytest.raises(InvalidApiKeyError, match="quotation marks"):
         KeyStore(database).ensure_admin_key(f"{quote}{ADOPTED}{quote}")
 

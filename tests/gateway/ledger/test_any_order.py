@@ -54,7 +54,7 @@ class Request:
     id: str
     server: "Server"
     lease: Lease
-    most: int
+    maximum: int
     task: asyncio.Task[None]
     ending: "asyncio.Future[tuple[End, int]]"
 
@@ -220,9 +220,9 @@ class AnyOrder(RuleBasedStateMachine):
         task = self.loop.create_task(self.answer(lease, prompt, size - prompt, ending))
         self.requests.append(Request(name, server, lease, size - prompt, task, ending))
 
-    async def answer(self, lease: Lease, prompt: int, most: int, ending: "asyncio.Future[tuple[End, int]]") -> None:
+    async def answer(self, lease: Lease, prompt: int, maximum: int, ending: "asyncio.Future[tuple[End, int]]") -> None:
         with lease:
-            await lease.admit(prompt, most)
+            await lease.admit(prompt, maximum)
             lease.started = time.time()
             end, lease.output_tokens = await asyncio.shield(ending)
             if end == "broken":
@@ -247,7 +247,7 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def end(self, data: st.DataObject, end: End, share: float, hurry: int) -> None:
         request = data.draw(st.sampled_from([one for one in self.requests if one.answering]))
-        request.ending.set_result((end, int(share * request.most)))
+        request.ending.set_result((end, int(share * request.maximum)))
         with self.impatient(hurry):
             self.run()
 

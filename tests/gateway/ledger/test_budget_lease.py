@@ -1,4 +1,4 @@
-"""Shares of budgets that a server hands out from memory: never more than the budget, and nothing stays behind."""
+"""Shares of budgets that a server hands out from memory: never more than the budget, and nothing remains."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ async def test_a_request_is_admitted_from_memory(database: Database) -> None:
 
 @pytest.mark.parametrize("budget", [Budget(tokens=30_000), Budget(money=0.03)])
 @pytest.mark.parametrize("owner", ["key", "project"])
-async def test_a_budget_is_used_to_its_end_and_no_further(database: Database, budget: Budget, owner: str) -> None:
+async def test_a_budget_can_be_used_up_but_not_exceeded(database: Database, budget: Budget, owner: str) -> None:
     async with open_gateway(database, prices=PRICES) as fixture:
         if owner == "project":
             fixture.keys.set_project("default", ProjectSettings(budget=budget))
@@ -67,7 +67,7 @@ async def test_a_budget_is_used_to_its_end_and_no_further(database: Database, bu
     assert (spent(database), held(database)) == (30_000, 0)
 
 
-async def test_two_servers_never_hold_more_than_there_is(database: Database, database_url: str) -> None:
+async def test_two_servers_never_exceed_the_budget(database: Database, database_url: str) -> None:
     other = open_database(database_url)
     async with open_gateway(database) as one, open_gateway(other) as two:
         principal = await one.principal(NewKey(name="b", budget=Budget(tokens=20_000)))
@@ -105,7 +105,7 @@ async def test_the_leases_of_a_killed_server_return(database: Database) -> None:
     assert spent(database) == 10_000
 
 
-async def test_an_idle_server_keeps_nothing(database: Database) -> None:
+async def test_an_idle_server_returns_its_budget_leases(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=100_000)))
         await answer(fixture.gateway.admit(principal, "m", "c"), 60, 40, 40)
@@ -116,7 +116,7 @@ async def test_an_idle_server_keeps_nothing(database: Database) -> None:
         await answer(fixture.gateway.admit(principal, "m", "d"), 60, 40, 40)
 
 
-async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> None:
+async def test_a_reduced_budget_applies_to_existing_leases(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b"))
         settings = ProjectSettings(budget=Budget(tokens=100_000))
@@ -133,7 +133,7 @@ async def test_a_reduced_budget_covers_earlier_leases(database: Database) -> Non
 
 
 @pytest.mark.slow
-async def test_a_store_that_fails_for_a_while_loses_nothing_of_a_budget(database: Database) -> None:
+async def test_a_store_outage_loses_no_budget(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=10_000)))
         await answer(fixture.gateway.admit(principal, "m", "before"), 60, 40, 40)

@@ -102,7 +102,9 @@ async def test_reports_are_the_sums_of_the_rows(database: Database) -> None:
 
 @pytest.mark.parametrize("budget", [Budget(tokens=1000), Budget(money=0.001, period="ever"), Budget(money=0.001)])
 @pytest.mark.parametrize("owner", ["key", "project"])
-async def test_of_200_requests_at_once_exactly_ten_fit(database: Database, budget: Budget, owner: str) -> None:
+async def test_a_limit_of_ten_admits_exactly_ten_of_200_concurrent_requests(
+    database: Database, budget: Budget, owner: str
+) -> None:
     prices = {"m": Price.per_million(1.0, 1.0)}
     async with open_gateway(database, prices=prices) as fixture:
         if owner == "project":
@@ -177,7 +179,7 @@ async def test_reservations_of_a_dead_server_return(database: Database) -> None:
         await answer(fixture.gateway.admit(principal, "m", "c4"), 10, 10, 10)
 
 
-async def test_a_removed_server_writes_its_leases_again(database: Database) -> None:
+async def test_a_removed_server_restores_its_leases(database: Database) -> None:
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=100)))
         with fixture.gateway.admit(principal, "m", "c") as lease:
@@ -220,7 +222,7 @@ async def test_liveness_restarts_after_an_outage_of_the_store(database: Database
                     thread._liveness = stale_liveness(connection)
 
 
-async def test_an_answer_that_ended_in_an_error_costs_nothing(database: Database) -> None:
+async def test_a_failed_answer_costs_nothing(database: Database) -> None:
     """Its row had been committed, though that could not be known."""
     async with open_gateway(database, prices=PRICES) as fixture:
         principal = await fixture.principal()
@@ -288,7 +290,7 @@ async def test_a_store_that_hangs_times_out(database: Database, monkeypatch: pyt
 
 @pytest.mark.parametrize("kind", ["key", "project"])
 @pytest.mark.parametrize("period", ["day", "month", "ever"])
-def test_a_budgets_read_uses_an_index(database: Database, kind: str, period: str) -> None:
+def test_reading_a_budget_uses_an_index(database: Database, kind: str, period: str) -> None:
     query = transaction_module._USAGE_QUERIES[kind, period].params(subject="n", since="2026-01-01")
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.read() as connection:
@@ -420,7 +422,7 @@ async def test_a_store_that_cannot_be_written_refuses_requests_until_it_works(
     assert count(database, budget_leases) == 0
 
 
-async def test_a_row_that_does_not_fit_fails_alone(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_duplicate_row_fails_alone(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     """A group of commits with one completion twice: a bug, of which only that one request may suffer."""
     async with open_gateway(database) as fixture:
         principal = await fixture.principal(NewKey(name="b", budget=Budget(tokens=100_000)))

@@ -21,7 +21,7 @@ def test_the_cost_of_a_completion_is_exact_to_the_billionth(price: str) -> None:
         assert 0 <= cost <= per_million.max_cost(tokens, output)
 
 
-def test_a_small_price_is_not_none() -> None:
+def test_a_small_price_is_not_zero() -> None:
     """Rounded to thousandths for each million tokens, this one was nothing, and 0.0375 was 0.038."""
     assert Price.per_million(0.0004, 0).cost(1_000_000, 0, 0) == to_nanos(0.0004)
     assert Price.per_million(0, 0.0375).cost(1, 0, 2_000_000) == to_nanos(0.075)

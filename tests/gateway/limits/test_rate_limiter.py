@@ -141,7 +141,7 @@ async def test_stale_limits_do_not_overwrite_newer_ones(tmp_path: Path) -> None:
         fixture.database.close()
 
 
-async def test_a_limit_that_was_taken_away_and_set_again_counts_from_nothing(tmp_path: Path) -> None:
+async def test_a_limit_removed_and_set_again_starts_at_zero(tmp_path: Path) -> None:
     async with open_gateway(open_database(f"sqlite:///{tmp_path / 'f.db'}")) as fixture:
         limits = ProjectSettings(limits=Limits(tokens_per_minute=1000))
         fixture.keys.set_project("default", limits)

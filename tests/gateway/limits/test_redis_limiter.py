@@ -73,11 +73,11 @@ async def until_taken(shared: RedisLimiter, principal: Principal, amount: int) -
 
 @pytest.mark.slow
 async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_server: RedisServer) -> None:
-    window, most_requests, most_tokens, most = 1.0, 40, 150, 3
+    window, most_requests, most_tokens, maximum = 1.0, 40, 150, 3
     attempts: list[tuple[float, float, float, int]] = []  # times before and after the call, time of the release, tokens
     refused: set[str] = set()
     async with two_desks(store, redis_server, window) as desks:
-        limits = Limits(requests_per_minute=most_requests, concurrency=most)
+        limits = Limits(requests_per_minute=most_requests, concurrency=maximum)
         desks[0].keys.set_project("default", ProjectSettings(limits=Limits(tokens_per_minute=most_tokens)))
         principal = await desks[0].principal(NewKey(name="s", limits=limits))
         end = time.monotonic() + 60
@@ -110,7 +110,7 @@ async def test_no_window_and_no_moment_exceeds_the_limit(store: Database, redis_
         within = [one for one in attempts if one[0] >= granted and one[1] < granted + window]
         assert len(within) <= most_requests
         assert sum(tokens for *_, tokens in within) <= most_tokens
-        assert sum(one[1] <= granted < one[2] for one in attempts) <= most
+        assert sum(one[1] <= granted < one[2] for one in attempts) <= maximum
 
 
 async def test_unused_tokens_return_to_every_server(store: Database, redis_server: RedisServer) -> None:

@@ -47,7 +47,7 @@ def test_an_existing_row_is_replaced(database: Database) -> None:
         assert [tuple(row) for row in connection.execute(sa.select(budget_leases))] == [("one", "i", "key", "p", 3, 2)]
 
 
-def test_a_row_twice_is_a_bug_and_not_a_failure_of_the_store(database: Database) -> None:
+def test_a_duplicate_row_is_not_a_store_failure(database: Database) -> None:
     bulk = BulkInsert(budget_leases)
     rows = [("one", "i", "key", "p", 1, 2)] * 2
     driver = database.engine.dialect.dbapi

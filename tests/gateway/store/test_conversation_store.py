@@ -94,7 +94,7 @@ def test_the_size_of_a_project_follows_every_change(database: Database, store: C
         assert connection.execute(sa.select(conversation_items)).first() is None
 
 
-def test_another_project_finds_nothing(store: ConversationStore) -> None:
+def test_another_project_finds_no_request(store: ConversationStore) -> None:
     store.create("p", "c", b"{}", items("a"))
     for call in (
         lambda: store.find("other", "c"),
@@ -166,7 +166,7 @@ def test_an_unused_conversation_expires(database: Database, store: ConversationS
     assert sizes(database) == (0, 0)
 
 
-def test_contents_are_encrypted_where_they_lie(database: Database, store: ConversationStore) -> None:
+def test_contents_are_encrypted_at_rest(database: Database, store: ConversationStore) -> None:
     key = base64.b64encode(os.urandom(32)).decode()
     encrypted = ConversationStore(database, cipher=ContentCipher(parse_keys(key)))
     encrypted.create("p", "c", b"a secret", [StoredItem("i", b"a secret")])

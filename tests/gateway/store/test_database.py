@@ -248,7 +248,7 @@ def test_two_programs_that_start_at_once_migrate_once(database_url: str) -> None
 
 
 @pytest.mark.slow
-def test_a_new_file_can_be_opened_by_several_at_once(tmp_path: Path) -> None:
+def test_a_new_database_can_be_opened_concurrently(tmp_path: Path) -> None:
     """One in some sixty such moments made SQLite give up without waiting."""
     for number in range(60):
         assert start_at_once(f"sqlite:///{tmp_path / f'{number}.db'}") == []
@@ -331,13 +331,13 @@ def test_an_invalid_url_is_refused_without_its_password(url: str, message: str) 
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_non_database_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "forefront.db").write_bytes(b"x" * 5000)
     with pytest.raises(StoreError, match="not a database"):
         open_database(f"sqlite:///{tmp_path / 'forefront.db'}")
 
 
-def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_belongs_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     for folder in (tmp_path / "home", tmp_path / "home" / "more"):
         with pytest.raises(StoreError, match=f"forefront.db cannot be opened: {folder} is not a directory"):
@@ -377,7 +377,7 @@ def test_the_ledgers_transactions_on_sqlite_keep_their_connection(tmp_path: Path
 
 
 @pytest.mark.parametrize("rest", [0.0, 1.0])
-def test_a_connection_that_was_cut_fails_once_at_most(
+def test_a_broken_connection_fails_at_most_one_request(
     postgres: str, monkeypatch: pytest.MonkeyPatch, rest: float
 ) -> None:
     """A connection that was idle is checked before use; one that was not raises at its first statement."""

@@ -75,7 +75,7 @@ def test_a_chain_is_read_by_as_many_queries_as_one_response(store: ResponseStore
     assert statements[0] == statements[1]
 
 
-def test_branches_of_a_chain_are_apart(store: ResponseStore) -> None:
+def test_branches_of_a_chain_are_separate(store: ResponseStore) -> None:
     add(store, "root")
     add(store, "left", "root")
     add(store, "right", "root")
@@ -165,7 +165,7 @@ def test_the_end_of_a_response_replaces_its_beginning(database: Database, store:
     assert store.chain_of("p", "r").size == found.size
 
 
-def test_contents_are_encrypted_where_they_lie(database: Database, store: ResponseStore) -> None:
+def test_contents_are_encrypted_at_rest(database: Database, store: ResponseStore) -> None:
     old, new = (parse_keys(new_key())[0] for _ in range(2))
     secret = b'["a secret sentence"]'
     encrypted = ResponseStore(database, "server", cipher=ContentCipher([old]))

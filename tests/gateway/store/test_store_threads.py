@@ -6,7 +6,7 @@ import threading
 from forefront.gateway.store.store_threads import StoreThreads
 
 
-def test_a_call_takes_the_thread_of_one_that_has_ended() -> None:
+def test_a_call_reuses_an_idle_thread() -> None:
     async def run() -> set[int]:
         threads = StoreThreads()
         return {await threads.run(threading.get_ident) for _ in range(20)}
@@ -14,7 +14,7 @@ def test_a_call_takes_the_thread_of_one_that_has_ended() -> None:
     assert len(asyncio.run(run())) == 1
 
 
-def test_calls_that_hang_hold_up_no_other() -> None:
+def test_hanging_calls_delay_no_others() -> None:
     async def run() -> None:
         threads, released = StoreThreads(), threading.Event()
         hanging = [asyncio.create_task(threads.run(released.wait)) for _ in range(30)]

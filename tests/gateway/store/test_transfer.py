@@ -62,7 +62,7 @@ def exported(tmp_path: Path) -> list[str]:
         (lambda lines: [*lines[:-1], '{"end": "4"}'], "line 6 is not a row"),
     ],
 )
-def test_a_file_that_is_not_whole_is_refused(
+def test_an_incomplete_file_is_refused(
     database: Database, exported: list[str], tmp_path: Path, change: Callable[[list[str]], list[str]], message: str
 ) -> None:
     file = tmp_path / "changed.jsonl"
@@ -105,7 +105,7 @@ def test_an_export_replaces_the_previous_one_and_is_private(database: Database, 
         (lambda row: row | {"id": "c1"}, "its rows of completions do not fit"),
     ],
 )
-async def test_a_row_that_does_not_fit_leaves_nothing(
+async def test_an_invalid_row_writes_nothing(
     database: Database, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], message: str
 ) -> None:
     source = open_database(f"sqlite:///{tmp_path / 'source' / 'forefront.db'}")
@@ -157,7 +157,7 @@ def test_an_export_goes_into_a_pipe(database: Database, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{}\n", "[1]\n", '{"forefront": "0000"}\n', '{"forefront": "0001"}\n["api_keys", {}]\n']
 )
-def test_a_file_that_is_no_export_is_refused(database: Database, tmp_path: Path, text: str) -> None:
+def test_a_non_export_file_is_refused(database: Database, tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad"
     file.write_text(text)
     with pytest.raises(TransferError):

@@ -69,7 +69,7 @@ def test_the_ledger_writes_before_others_that_wait(tmp_path: Path) -> None:
     assert order == [True, False, False]
 
 
-def test_a_database_that_others_hold_is_an_error_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_a_store_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forefront.gateway.store.database._LOCK_TIMEOUT", 0.05)
     database = open_database(f"sqlite:///{tmp_path / 'a.db'}")
     with database.write():

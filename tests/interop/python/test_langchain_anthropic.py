@@ -43,7 +43,7 @@ def test_text_whole_and_streamed(fields: dict[str, Any]) -> None:
     assert streamed.usage_metadata["input_tokens"] == whole.usage_metadata["input_tokens"]
 
 
-def test_a_round_trip_through_a_tool(fields: dict[str, Any]) -> None:
+def test_a_tool_call_round_trip(fields: dict[str, Any]) -> None:
     model = ChatAnthropic(**fields).bind_tools([WEATHER])
     question = HumanMessage(QUESTION)
     called = model.invoke([question])

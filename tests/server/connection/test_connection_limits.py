@@ -134,7 +134,7 @@ def test_an_eighth_is_kept_for_connections_without_a_key(clock: list[float]) -> 
     assert count(waiting) == 4
 
 
-def test_a_connection_that_ended_leaves_nothing_behind(clock: list[float]) -> None:
+def test_an_ended_connection_leaves_no_state(clock: list[float]) -> None:
     limits = ConnectionLimits(40, 10)
     for number in range(200):
         one = opened(limits, f"192.0.2.{number}", 1)[0]
@@ -147,7 +147,7 @@ def test_a_connection_that_ended_leaves_nothing_behind(clock: list[float]) -> No
 
 
 @pytest.mark.parametrize("total", range(1, 20))
-def test_few_places_are_places(clock: list[float], total: int) -> None:
+def test_a_small_connection_limit_is_usable(clock: list[float], total: int) -> None:
     limits = ConnectionLimits(total, 1)
     for number in range(50):
         one = opened(limits, f"192.0.2.{number % 7}", 1)[0]

@@ -121,7 +121,7 @@ async def test_many_chunks_before_a_broken_one_or_the_end_of_the_connection() ->
         assert b"[1]" in await answered(port, last + chunked(b"z"))
 
 
-async def test_a_connection_goes_on_after_a_body_that_was_not_read() -> None:
+async def test_a_connection_continues_after_an_unread_body() -> None:
     head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     body = b"64\r\n%b\r\n" % (b"x" * 100) * 10_000 + b"0\r\n\r\n"
     async with _serving(_refusal) as port, asyncio.timeout(20):
@@ -158,7 +158,7 @@ async def test_a_chat_request_in_chunks_of_one_byte(server: RunningServer) -> No
     assert received.startswith(b"HTTP/1.1 200")
 
 
-def test_a_long_target_is_refused(server: RunningServer) -> None:
+def test_a_long_request_target_is_refused(server: RunningServer) -> None:
     with server.client() as client:
         for target in ("/v1/models/" + "%41" * 20_000, "/admin/usage?" + "a&" * 10_000, "/" + "a" * _MAX_TARGET):
             response = client.get(target)

@@ -62,7 +62,7 @@ def _read(client: socket.socket, seconds: float) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
-async def test_a_large_answer_may_take_longer_to_read_as_long_as_it_is_read(connection: str) -> None:
+async def test_a_large_answer_has_more_time_while_the_client_reads(connection: str) -> None:
     async with _requesting(connection) as (client, _):
         assert await asyncio.to_thread(_read, client, 2 * _SECONDS) >= _BODY
 

@@ -85,7 +85,7 @@ def catalog_of(backend: InstantBackend) -> Catalog:
     return Catalog([ServedModel.permanent(MODEL, LoadedModel(backend, 0, "fp", Build("none", "none", "instant")))])
 
 
-async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None:
+async def test_a_preflight_releases_its_place(tmp_path: Path) -> None:
     backend, workers = Endless(), WorkerPool(1, "test")
     async with open_gateway(tmp_path) as (gateway, principal), asyncio.timeout(60):
         client = Connection(principal, json.dumps(BODY).encode())
@@ -102,7 +102,7 @@ async def test_a_preflight_ends_and_gives_its_place_back(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("endpoint", ["completions", "preflight"])
-async def test_a_large_body_is_not_parsed_for_a_client_that_has_left(tmp_path: Path, endpoint: str) -> None:
+async def test_a_large_body_is_not_parsed_after_a_disconnect(tmp_path: Path, endpoint: str) -> None:
     workers, gate = WorkerPool(1, "test"), threading.Event()
     async with open_gateway(tmp_path) as (gateway, principal), asyncio.timeout(60):
         occupied = asyncio.ensure_future(workers.run(Tenant("other"), 1, gate.wait))

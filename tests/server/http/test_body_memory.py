@@ -39,7 +39,7 @@ def begun(intake: BodyMemory, key: str, project: str = "p", *, reserved: bool = 
     return share
 
 
-def test_a_share_is_held_resized_and_given_back() -> None:
+def test_a_share_is_taken_resized_and_released() -> None:
     intake = BodyMemory(memory=300)
     with held_by(intake, "one", 80) as one:
         assert intake.memory.free == 220
@@ -93,7 +93,7 @@ def test_a_body_that_never_fits_is_not_retryable() -> None:
     assert "retry-after" not in error_headers(caught.value)
 
 
-def test_a_key_reads_a_bounded_number_of_bodies_at_a_time() -> None:
+def test_a_key_has_a_bounded_number_of_concurrent_body_reads() -> None:
     intake = BodyMemory(bodies=30)
     reading = [RequestMemory(intake) for _ in range(10)]
     for share in reading:
@@ -193,7 +193,7 @@ async def answered(slow: list[Slow], count: int) -> list[Slow]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "redis"])
-async def test_a_body_that_is_read_counts_as_a_request_at_a_time(
+async def test_a_body_being_read_counts_as_a_concurrent_request(
     kind: str, request: pytest.FixtureRequest, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     variables = {}
@@ -279,7 +279,7 @@ async def test_runs_that_outlive_their_connections_hold_their_bodies(tmp_path: P
 
 
 @pytest.mark.parametrize("header", ["", "idempotency-key: slow\r\n"])
-async def test_a_key_that_is_revoked_while_a_body_comes_opens_nothing(server: RunningServer, header: str) -> None:
+async def test_a_key_revoked_during_body_upload_is_refused(server: RunningServer, header: str) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with server.client() as admin:
         made = admin.post("/admin/keys", json={"name": "short"}).json()

@@ -45,7 +45,7 @@ async def start(client: Client, work: Work) -> "asyncio.Task[None]":
     return task
 
 
-async def test_work_is_done_while_the_client_stays() -> None:
+async def test_work_continues_while_the_client_is_connected() -> None:
     client, work = Client(), Work()
     task = await start(client, work)
     work.done.set()
@@ -53,7 +53,7 @@ async def test_work_is_done_while_the_client_stays() -> None:
     assert work.ended == "done"
 
 
-async def test_a_client_that_leaves_ends_it_and_is_no_error() -> None:
+async def test_a_disconnect_ends_the_stream_without_an_error() -> None:
     client, work = Client(), Work()
     task = await start(client, work)
     client.leave()
@@ -62,7 +62,7 @@ async def test_a_client_that_leaves_ends_it_and_is_no_error() -> None:
     assert not task.cancelling()
 
 
-async def test_a_client_that_leaves_at_the_very_end_cancels_nothing_else() -> None:
+async def test_a_disconnect_at_the_end_cancels_no_other_request() -> None:
     client, work = Client(), Work()
     after = []
 

@@ -91,7 +91,7 @@ def test_the_longest_conversation_with_calls_has_few_enough_members() -> None:
     assert size(json.dumps({"messages": messages, "tools": tools}).encode()) < BodyMemory().largest
 
 
-def test_too_many_members_are_beyond_any_bound() -> None:
+def test_too_many_members_exceed_every_bound() -> None:
     for names in (lambda number: number, lambda _: 0):
         most = ",".join(f'"{names(number)}":{{}}' for number in range(MAX_MEMBERS - 1))
         assert size(f'{{"x":{{{most}}}}}'.encode()) < 2**30
@@ -105,7 +105,7 @@ def test_one_wide_character_widens_all() -> None:
             assert size(text) >= taken(text)
 
 
-def test_prose_and_code_take_little_more_than_their_length() -> None:
+def test_parsed_size_of_prose_and_code_is_close_to_their_length() -> None:
     code = 'def f(x: dict[str, int]) -> list[int]:\n    return [x["a"], x["b"], {"c": 1}]\n' * 1000
     text = json.dumps({"model": "x", "messages": [{"role": "user", "content": code}]}).encode()
     assert size(text) < 1.1 * len(text)
@@ -151,7 +151,7 @@ def test_pieces_of_any_size_keep_strings_and_values_apart() -> None:
     text = json.dumps({"a": 'x\\"[[[[,,,,' * 20, "b": "\\" * 7, "c": "{" * 100}).encode()
     whole = size(text)
     for piece in range(1, len(text)):
-        assert whole - 2000 <= size(text, piece) <= whole  # of 30,000, were all of it outside of strings
+        assert whole - 2000 <= size(text, piece) <= whole  # of 30,000, were all of it outside strings
     assert whole < len(text) + 1000
 
 

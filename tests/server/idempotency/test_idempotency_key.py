@@ -64,7 +64,7 @@ def test_a_second_request_gets_the_same_bytes_and_costs_nothing(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_requests_at_a_time_share_one_run(server: RunningServer, stream: bool) -> None:
+async def test_concurrent_requests_share_one_run(server: RunningServer, stream: bool) -> None:
     headers = fresh()
     async with server.async_client() as client:
         answers = await asyncio.gather(
@@ -89,7 +89,7 @@ async def test_a_joining_reader_gets_the_stream_from_its_start(server: RunningSe
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_client_that_lost_its_connection_finds_its_run_again(server: RunningServer, stream: bool) -> None:
+async def test_a_reconnecting_client_joins_its_run(server: RunningServer, stream: bool) -> None:
     headers = fresh()
     async with server.async_client() as client:
         first = asyncio.create_task(client.post(CHAT, json=LONG | {"stream": stream}, headers=headers))
@@ -134,7 +134,7 @@ def test_another_request_under_the_same_key_is_refused(server: RunningServer) ->
         assert client.post(CHAT, json=BODY, headers=headers).status_code == 200
 
 
-def test_api_keys_never_meet(server: RunningServer) -> None:
+def test_cache_entries_of_api_keys_are_separate(server: RunningServer) -> None:
     headers, ids = fresh(), set()
     _, one = make_key(server, project="left")
     _, two = make_key(server, project="right")
@@ -163,7 +163,7 @@ def test_a_rotated_api_key_finds_its_runs(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "schlüssel".encode(), b"\xff"])
-def test_unfit_keys_are_refused_by_name(server: RunningServer, key: str | bytes) -> None:
+def test_invalid_keys_are_refused_by_name(server: RunningServer, key: str | bytes) -> None:
     with server.client() as client:
         response = client.post(
             CHAT, json=BODY, headers=[(b"idempotency-key", key if isinstance(key, bytes) else key.encode())]
@@ -201,7 +201,7 @@ def test_a_missing_body_is_refused(server: RunningServer) -> None:
     assert (broken.status_code, text.status_code) == (400, 415)
 
 
-def test_a_server_that_stops_ends_deserted_runs_and_writes_their_rows(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_shutdown_ends_abandoned_runs_and_writes_their_rows(tiny_gguf: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with run_server([f"tiny={tiny_gguf}"], home) as server:
         with server.client() as client:

@@ -131,7 +131,7 @@ async def test_results_expire() -> None:
         ([START, piece(b"{}")], ValueError("broken"), False),
     ],
 )
-async def test_only_whole_successes_are_kept(messages: list[Message], error: Exception | None, kept: bool) -> None:
+async def test_only_complete_successes_are_stored(messages: list[Message], error: Exception | None, kept: bool) -> None:
     runs, endpoint = SharedRuns(), Endpoint(*messages, error=error)
     endpoint.go.set()
     for _ in range(2):
@@ -140,7 +140,7 @@ async def test_only_whole_successes_are_kept(messages: list[Message], error: Exc
     assert endpoint.begun == (1 if kept else 2)
 
 
-async def test_everybody_gets_the_error_and_the_next_a_new_run() -> None:
+async def test_all_waiters_get_the_error_and_the_next_request_a_new_run() -> None:
     runs, endpoint = SharedRuns(), Endpoint(error=RequestError("overloaded", "busy"))
     outcomes = await asyncio.gather(*(play(runs, endpoint) for _ in range(3)), return_exceptions=True)
     assert [getattr(outcome, "code", None) for outcome in outcomes] == ["overloaded"] * 3
@@ -177,7 +177,7 @@ async def test_a_reconnecting_client_keeps_the_run() -> None:
     assert endpoint.begun == 2
 
 
-async def test_the_longest_deserted_gives_way() -> None:
+async def test_the_run_abandoned_longest_is_evicted() -> None:
     runs = SharedRuns(Retention(deserted=2))
     endpoints = [Endpoint(piece(b"x")) for _ in range(4)]
     for number, endpoint in enumerate(endpoints):
@@ -258,7 +258,7 @@ async def repeated(runs: SharedRuns, name: str, owner: str) -> bool:
     return name in runs._runs and runs._entries[runs._runs[name]].owner == owner
 
 
-async def test_a_flood_of_one_owner_evicts_its_own() -> None:
+async def test_a_flood_evicts_only_entries_of_its_owner() -> None:
     runs = SharedRuns(Retention(memory=200_000, entries=50))
     await play(runs, answer(10_000), "owned", "modest")
     for number in range(60):
@@ -304,7 +304,7 @@ async def test_retryable_results_are_evicted_last() -> None:
     assert not await repeated(runs, "lost", "owner")
 
 
-async def test_a_running_answer_that_is_given_up_still_reaches_its_client() -> None:
+async def test_an_evicted_running_answer_still_reaches_its_client() -> None:
     runs = SharedRuns(Retention(memory=100_000))
     endpoint = Endpoint(START, *[piece(bytes(1000)) for _ in range(60)], piece(b"", more=False))
     reading = asyncio.ensure_future(play(runs, endpoint, "large", "greedy"))

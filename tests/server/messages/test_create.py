@@ -103,7 +103,7 @@ def test_the_stop_sequence_that_matched(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_weather"}, {"type": "auto"}])
-def test_a_round_of_a_tool(client: anthropic.Anthropic, choice: Any) -> None:
+def test_a_tool_round(client: anthropic.Anthropic, choice: Any) -> None:
     fields: dict[str, Any] = {"model": "forefront-mini", "max_tokens": 100, "tools": [WEATHER]}
     fields["extra_body"] = {"temperature": 0}
     whole = client.messages.create(**fields, tool_choice=choice, messages=[QUESTION])

@@ -149,7 +149,7 @@ async def test_reasons(end: ChoiceEnd, reason: str, sequence: str | None) -> Non
 
 
 @pytest.mark.parametrize("text", ['{"a": ', "", "[1]", '{"a": 1e999}', "[" * 100_000])
-async def test_arguments_that_are_no_object(text: str) -> None:
+async def test_non_object_arguments(text: str) -> None:
     events: list[Event] = [Started(1, 0), ToolCallBegin(0, 0, "f"), ToolInputDelta(0, 0, text), ChoiceEnd(0, "length")]
     assert (await whole([*events, Completed(1, 1, 0)]))["content"][0]["input"] == {}
 
@@ -166,13 +166,13 @@ def test_a_failure_ends_a_stream_with_one_error(place: int) -> None:
     assert "message_stop" not in [event["type"] for event in events]
 
 
-def test_a_pause_is_a_ping() -> None:
+def test_an_idle_stream_sends_pings() -> None:
     pause = encoder().pause(2, 1.5)
     assert parse([pause]) == [{"type": "ping"}]
     assert pause.startswith(b": waiting, 2 ahead")
 
 
-def test_omitted_thinking_takes_memory() -> None:
+def test_omitted_thinking_counts_towards_memory() -> None:
     held: list[int] = []
     encoding = encoder(held.append, thinking={"type": "adaptive", "display": "omitted"})
     encoding.frames(Started(1, 0))

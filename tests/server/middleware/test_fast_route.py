@@ -45,7 +45,7 @@ async def test_errors_of_the_api_are_answered() -> None:
     assert json.loads(sent[1]["body"])["error"]["message"] == "Later."
 
 
-async def test_a_mistake_is_a_500_without_internals_and_is_raised_for_the_log() -> None:
+async def test_an_unexpected_exception_is_a_500_without_internals_and_is_logged() -> None:
     sent: list[Message] = []
     with pytest.raises(ZeroDivisionError):
         await _ask(_raising(ZeroDivisionError("secret")), sent)
@@ -55,7 +55,7 @@ async def test_a_mistake_is_a_500_without_internals_and_is_raised_for_the_log() 
 
 
 @pytest.mark.parametrize("error", [RequestError("overloaded", "Later."), ZeroDivisionError()])
-async def test_nothing_is_added_to_what_has_begun(error: Exception) -> None:
+async def test_nothing_is_added_to_a_started_response(error: Exception) -> None:
     sent: list[Message] = []
     with pytest.raises(type(error)):
         await _ask(_raising(error, begun=True), sent)
@@ -63,7 +63,7 @@ async def test_nothing_is_added_to_what_has_begun(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/x"), ("POST", "/x/"), ("POST", "/y")])
-async def test_all_else_goes_to_the_router(method: str, path: str) -> None:
+async def test_other_requests_go_to_the_router(method: str, path: str) -> None:
     sent: list[Message] = []
     await _ask(_raising(AssertionError()), sent, method, path)
     assert sent[0]["status"] == 204

@@ -29,7 +29,7 @@ def contents(client: Any, name: str) -> list[str]:
     return [f"{item.role}: {''.join(part.text for part in item.content)}" for item in items]
 
 
-def test_a_conversation_is_made_changed_and_deleted(client: Any) -> None:
+def test_a_conversation_is_created_updated_and_deleted(client: Any) -> None:
     made = client.conversations.create(metadata={"a": "b"}, items=[USER, USER | {"content": "Again"}])
     assert made.id.startswith("conv_")
     assert (made.object, made.metadata) == ("conversation", {"a": "b"})
@@ -91,7 +91,7 @@ def test_a_response_refers_to_items_of_its_conversation(client: Any) -> None:
     assert error(lambda: create(client, input=[other], conversation=name))["param"] == "input[0].id"
 
 
-def test_a_round_of_tools(client: Any) -> None:
+def test_a_tool_round_trip(client: Any) -> None:
     name = client.conversations.create().id
     tools: Any = [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}]
     fields = {"model": "forefront-mini", "tools": tools, "conversation": name}
@@ -104,7 +104,7 @@ def test_a_round_of_tools(client: Any) -> None:
     assert json.loads(call.arguments) == {}
 
 
-def test_a_failed_response_adds_nothing(client: Any) -> None:
+def test_a_failed_response_appends_nothing(client: Any) -> None:
     name = client.conversations.create(items=[USER]).id
     assert error(lambda: create(client, conversation=name, model="none"))["status"] == 404
     assert error(lambda: create(client, conversation=name, input="word " * 100_000))["status"] in (400, 413)
@@ -125,7 +125,7 @@ def test_in_the_background(slow_client: Any) -> None:
     assert len(contents(slow_client, name)) == 2
 
 
-def test_a_conversation_that_is_deleted_meanwhile(slow_client: Any) -> None:
+def test_a_conversation_deleted_during_a_request(slow_client: Any) -> None:
     name = slow_client.conversations.create().id
     events: Any = slow_client.responses.create(
         model=MODEL, input="Hello", max_output_tokens=30, conversation=name, stream=True

@@ -127,7 +127,7 @@ def test_a_stream_is_the_whole_response_in_pieces(server: RunningServer) -> None
         (NOTE, "custom_tool_call", "custom_tool_call_input", "input"),
     ],
 )
-def test_a_round_of_a_tool(server: RunningServer, tool: dict[str, Any], kind: str, done: str, field: str) -> None:
+def test_a_tool_round(server: RunningServer, tool: dict[str, Any], kind: str, done: str, field: str) -> None:
     ask: dict[str, Any] = {"model": "forefront-mini", "tools": [tool], "tool_choice": "required", "temperature": 0}
     ask |= {"input": "What is the weather in Rome?", "max_output_tokens": 60}
     events = stream(server, **ask)

@@ -55,7 +55,7 @@ def test_parameters_are_passed_on(client: Any, upstream: FaultyUpstream) -> None
     assert sent(upstream) == [{"role": "user", "content": SENT}]
 
 
-def test_those_of_a_result_follow_it(client: Any, upstream: FaultyUpstream) -> None:
+def test_media_of_a_tool_result_follow_it(client: Any, upstream: FaultyUpstream) -> None:
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     output = [{"type": "input_text", "text": "Here"}, IMAGE]
     items: Any = [ITEMS[0], call, {"type": "function_call_output", "call_id": "c", "output": output}]
@@ -64,7 +64,7 @@ def test_those_of_a_result_follow_it(client: Any, upstream: FaultyUpstream) -> N
     assert (result["role"], media) == ("tool", {"role": "user", "content": [SENT[1]]})
 
 
-def test_stored_ones_are_sent_again_and_listed(client: Any, upstream: FaultyUpstream) -> None:
+def test_stored_media_are_sent_again_and_listed(client: Any, upstream: FaultyUpstream) -> None:
     name = client.conversations.create(items=ITEMS).id
     made = client.responses.create(model="all", input="And now?", conversation=name, store=True)
     assert sent(upstream)[0] == {"role": "user", "content": SENT}
@@ -79,7 +79,7 @@ def test_stored_ones_are_sent_again_and_listed(client: Any, upstream: FaultyUpst
 
 
 @pytest.mark.parametrize(("index", "kind"), [(2, "input_audio"), (3, "input_file")])
-def test_a_kind_that_the_model_lacks_is_named(client: Any, index: int, kind: str) -> None:
+def test_an_unsupported_kind_is_named(client: Any, index: int, kind: str) -> None:
     part = ITEMS[0]["content"][index]
     with pytest.raises(openai.BadRequestError) as raised:
         client.responses.create(model="images", input=[{"role": "user", "content": [IMAGE, part]}])

@@ -51,7 +51,7 @@ async def test_calls_in_turns_keep_their_own_arguments() -> None:
     assert [(item.name, json.loads(item.arguments)) for item in output] == CALLS
 
 
-def test_their_events_name_their_items() -> None:
+def test_events_name_their_items() -> None:
     events = sent(INTERLEAVED)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     for index, (name, arguments) in enumerate(CALLS):

@@ -10,7 +10,7 @@ from tests.support.backends.instant import KEY, MODEL, Instant
 from tests.support.services.cutting_proxy import cutting_proxy
 
 
-def test_a_cut_stream_goes_on(slow_server: Instant) -> None:
+def test_a_broken_stream_resumes(slow_server: Instant) -> None:
     with cutting_proxy(slow_server.url, [4000, 2500]) as proxy, ForefrontClient(KEY, MODEL, proxy.url) as client:
         events = list(client.responses.create(input="Hi", max_output_tokens=30, stream=True))
         assert proxy.connections == 3

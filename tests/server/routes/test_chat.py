@@ -72,7 +72,7 @@ def test_the_superset_of_the_openai_response(server: RunningServer) -> None:
     assert answer["usage"]["prompt_tokens_details"]["cached_tokens"] >= 0
 
 
-def test_a_stream_has_the_frame_that_all_clients_read_and_the_text_of_the_whole(server: RunningServer) -> None:
+def test_a_stream_uses_common_framing_and_equals_the_whole_answer(server: RunningServer) -> None:
     with server.client() as client:
         whole = client.post("/v1/chat/completions", json=body()).json()
         response = client.post("/v1/chat/completions", json=body(stream=True))
@@ -230,7 +230,7 @@ async def test_many_streams_at_once(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_client_that_leaves_stops_the_work(server: RunningServer, stream: bool) -> None:
+async def test_a_disconnect_stops_the_work(server: RunningServer, stream: bool) -> None:
     """Fifty requests for two thousand tokens each would keep the engine busy for minutes."""
     async with server.async_client() as client:
         for _ in range(5):

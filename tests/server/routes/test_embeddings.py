@@ -90,7 +90,7 @@ def test_a_directory_gives_the_vectors_of_its_gguf_file(encoders: RunningServer)
     assert post(encoders, "embeddings", model="directory", input="a word").json()["usage"]["prompt_tokens"] > 0
 
 
-def test_a_model_that_answers_yes_or_no_ranks(encoders: RunningServer) -> None:
+def test_a_yes_no_model_reranks(encoders: RunningServer) -> None:
     documents = ["a word", "another", "</s> and <|im_end|>"]
     made = post(encoders, "rerank", model="answers", query="a word", documents=documents).json()
     scores = {entry["index"]: entry["relevance_score"] for entry in made["results"]}
@@ -116,7 +116,7 @@ def test_usage_is_in_the_ledger(encoders: RunningServer) -> None:
     assert usage["output_tokens"] == 0
 
 
-def test_the_same_request_again_is_computed_once(encoders: RunningServer) -> None:
+def test_a_repeated_request_is_computed_once(encoders: RunningServer) -> None:
     with encoders.client(headers={"idempotency-key": "embed-once"}) as client:
         body = {"model": "mean", "input": "a word"}
         first, again = client.post("/v1/embeddings", json=body), client.post("/v1/embeddings", json=body)
@@ -140,7 +140,7 @@ def test_a_ranking_is_sorted_and_shortened(encoders: RunningServer) -> None:
     ]
 
 
-def test_a_text_that_cannot_fit_needs_no_room_for_an_answer(encoders: RunningServer) -> None:
+def test_the_size_error_of_an_embedding_mentions_no_answer(encoders: RunningServer) -> None:
     message = post(encoders, "embeddings", model="mean", input="a" * 10**6).json()["error"]["message"]
     assert re.search(r"at least \d+ more than fit\.$", message), message
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def encoders(upstream_encoders: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server in front of the one with the models, under the same names."""
+    """A server before the one with the models, under the same names."""
     with run_in_front_of(upstream_encoders, tmp_path_factory.mktemp("upstream")) as running:
         yield running
 

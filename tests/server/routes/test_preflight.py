@@ -47,7 +47,7 @@ def test_an_oversized_prompt_is_reported_without_cost(server: RunningServer) -> 
     assert str(seen["excess"]) in refused["error"]["message"]
 
 
-def test_a_beginning_of_the_answer_is_part_of_the_prompt(server: RunningServer) -> None:
+def test_an_assistant_prefix_is_part_of_the_prompt(server: RunningServer) -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Good <|im_end|>"}]
     with server.client() as client:
         seen = client.post(PATH, json=body(messages=messages)).json()
@@ -61,7 +61,7 @@ def test_a_preflight_has_the_errors_of_the_endpoint(server: RunningServer) -> No
         assert client.post(PATH, json=body(user="me")).headers["x-ignored-params"] == "user"
 
 
-def test_a_large_body_delays_no_other_request(server: RunningServer) -> None:
+def test_a_large_body_does_not_delay_other_requests(server: RunningServer) -> None:
     """One and a half MiB of messages, close to the members that a body may have."""
     messages = b",".join([b'{"role":"user","content":"%b"}' % (b"x" * 50)] * 19_000)
     content = b'{"model":"tiny","messages":[' + messages + b"]}"
@@ -102,7 +102,7 @@ def test_preflights_count_as_requests_and_cost_nothing(limited: tuple[RunningSer
         assert [row["requests"] for row in admin.get("/admin/usage").json()["data"]] == [1]
 
 
-def test_a_prompt_that_cannot_fit_is_refused_by_its_bytes(server: RunningServer) -> None:
+def test_an_oversized_prompt_is_refused_by_its_bytes(server: RunningServer) -> None:
     messages = [{"role": "user", "content": "<|im_end|>" * 30_000}]
     with server.client() as client:
         for path in (PATH, CHAT):

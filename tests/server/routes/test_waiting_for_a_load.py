@@ -66,7 +66,7 @@ async def test_a_stream_shows_the_progress(tmp_path: Path) -> None:
         assert served.model.running == 0
 
 
-async def test_a_client_that_leaves_gives_its_place_back(tmp_path: Path) -> None:
+async def test_a_disconnect_releases_the_queue_place(tmp_path: Path) -> None:
     async with waiting(tmp_path) as served:
         client, running = served.request()
         await until(lambda: len(served.model.waiting) == 1)

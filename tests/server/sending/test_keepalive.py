@@ -30,7 +30,7 @@ async def test_a_pause_is_reported_and_no_event_is_lost() -> None:
     assert [batch for batch in seen if batch] == [[1], [2]]
 
 
-async def test_leaving_in_a_pause_closes_the_events() -> None:
+async def test_a_disconnect_during_a_pause_closes_the_events() -> None:
     closed = asyncio.Event()
 
     async def events() -> AsyncGenerator[int, None]:
@@ -56,7 +56,7 @@ async def test_an_error_comes_through() -> None:
         await anext(paced)
 
 
-async def test_a_slow_client_slows_the_source_down() -> None:
+async def test_a_slow_client_applies_back_pressure() -> None:
     made = 0
 
     async def events() -> AsyncGenerator[int, None]:

@@ -59,7 +59,7 @@ def test_every_answer_to_what_was_counted(
         assert 0 < int(headers["retry-after"]) <= 60
 
 
-def test_while_as_many_run_as_may(server: RunningServer) -> None:
+def test_while_all_slots_are_taken(server: RunningServer) -> None:
     _, client = make_key(server, limits={"concurrency": 1, "requests_per_minute": 100})
     # More events than the server reads ahead of a client, for any batches of tokens.
     body = CHAT | {"model": "tiny", "max_tokens": 1500, "stream": True, "n": 16}
@@ -73,7 +73,7 @@ def test_while_as_many_run_as_may(server: RunningServer) -> None:
 
 
 @pytest.mark.slow
-def test_while_the_store_is_locked_and_for_web_pages(tmp_path: Path) -> None:
+def test_while_the_store_is_locked_and_on_web_pages(tmp_path: Path) -> None:
     """An answer that cannot be written, one that is refused for it, and errors of those who may not ask."""
     settings = Config(server=ServerSettings(cors_origins=[ORIGIN]))
     store = tmp_path / "f.db"

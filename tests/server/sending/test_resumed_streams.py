@@ -91,14 +91,14 @@ def test_a_stream_without_a_key_has_no_ids(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 10, "1000"])
-def test_an_event_that_was_not_sent_is_refused(http: httpx.Client, last: str) -> None:
+def test_an_unsent_event_id_is_refused(http: httpx.Client, last: str) -> None:
     post(http, "known")
     answer = post(http, "known", last)
     assert answer.status_code == 422
     assert answer.json()["error"]["param"] == "Last-Event-ID"
 
 
-def test_a_stream_that_is_not_held_is_not_run_again(http: httpx.Client) -> None:
+def test_resuming_an_unknown_stream_is_refused(http: httpx.Client) -> None:
     answer = post(http, "unknown", "3")
     assert (answer.status_code, answer.json()["error"]["param"]) == (404, "Last-Event-ID")
     assert post(http, "unknown").status_code == 200

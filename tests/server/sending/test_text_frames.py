@@ -32,7 +32,7 @@ def encoder(kind: str) -> ChunkEncoder:
 @pytest.mark.parametrize("kind", ["chat", "text", "text with logprobs"])
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 2), st.text(st.characters(codec="utf-8"), max_size=8)), max_size=6))
-def test_they_equal_whole_chunks(kind: str, deltas: list[tuple[int, str]]) -> None:
+def test_text_frames_equal_encoded_chunks(kind: str, deltas: list[tuple[int, str]]) -> None:
     encoding = encoder(kind)
     encoding.start(Started(1, 0, fingerprint='fp"\\u0000,"content":""'))
     for index, text in deltas:

@@ -63,7 +63,7 @@ class EncoderCheckpoint:
 
 
 def _padded_positions(name: str, values: Array) -> Array:
-    """RoBERTa's positions begin behind those of the padding token."""
+    """RoBERTa's positions begin after those of the padding token."""
     return np.concatenate([np.ones_like(values[:2]), values]) if name == "position_embd.weight" else values
 
 

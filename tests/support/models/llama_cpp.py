@@ -50,8 +50,8 @@ class LlamaCpp:
         return found
 
     def next_logprob(self, tokens: Sequence[int], following: int) -> tuple[float, int]:
-        """The natural logarithm of the probability that `following` comes next, and the likeliest token. `following` is
-        a whole character."""
+        """The natural logarithm of the probability that `following` comes next, and the top token. `following` is a
+        whole character."""
         request: dict[str, Any] = {
             "prompt": list(tokens),
             "n_predict": 1,
@@ -67,7 +67,7 @@ class LlamaCpp:
         return entry["logprob"], entry["top_logprobs"][0]["id"]
 
     def tokenize(self, text: str) -> list[int]:
-        """The tokens of a text, without any in front of it."""
+        """The tokens of a text, without any before it."""
         body, headers = json.dumps({"content": text}).encode(), {"content-type": "application/json"}
         request = urllib.request.Request(f"{self._server.listening_address}/tokenize", body, headers)
         with urllib.request.urlopen(request) as response:

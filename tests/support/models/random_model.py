@@ -23,7 +23,7 @@ CONTROL = ("<|pad|>", "<|im_start|>", "<|im_end|>")
 END = 2
 
 _FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7}
-# One standard deviation of the logits. The likeliest of 512 normal numbers leads by about 0.3 of it.
+# One standard deviation of the logits. The most likely of 512 normal numbers leads by about 0.3 of it.
 _LOGITS = 4.0
 _TEXT = """The quick brown fox jumps over the lazy dog, and then the dog asks the fox why it was in such a hurry. There
 is nothing in the world that people would rather know than what somebody else has been thinking all this time. When the

@@ -69,7 +69,7 @@ class ReferenceModel:
         return result
 
     def greedy(self, prompt_ids: Sequence[int], n: int) -> list[int]:
-        """The `n` tokens that follow when the likeliest is always taken; tokens that end a text do not stop it."""
+        """The `n` tokens that follow when the most likely is always taken; tokens that end a text do not stop it."""
         tokens = list(prompt_ids)
         for _ in range(n):
             tokens.append(int(self.logits(tokens)[-1].argmax()))

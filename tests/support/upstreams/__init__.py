@@ -1,1 +1,1 @@
-"""Upstream servers: faults, answers, and servers in front of them."""
+"""Upstream servers: faults, answers, and servers before them."""

@@ -30,7 +30,7 @@ def test_merges_are_computed_once(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["merges.npy"]
 
 
-def test_those_of_a_small_vocabulary_are_not_kept(tmp_path: Path) -> None:
+def test_merges_of_a_small_vocabulary_are_not_saved(tmp_path: Path) -> None:
     compute = Computation()
     for _ in range(2):
         SavedMerges(tmp_path / "folder").get(1000, compute)

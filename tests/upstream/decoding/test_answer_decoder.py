@@ -216,7 +216,7 @@ def test_invalid_upstream_answers(chunks: list[dict[str, Any]]) -> None:
         events(AnswerDecoder(1, 10), *chunks)
 
 
-def test_an_answer_that_its_deadline_ends() -> None:
+def test_an_answer_ended_by_its_deadline() -> None:
     decoder = AnswerDecoder(2, 10)
     events(decoder, chunk({"content": "x"}, "stop"))
     assert Collected(list(decoder.cut())).reasons == ["deadline"]

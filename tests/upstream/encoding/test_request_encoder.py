@@ -79,7 +79,7 @@ def test_a_stream_with_usage_is_requested(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"n": 2}, {"stop": "x"}, {"logprobs": True}])
-def test_whole_answers_are_requested_where_streams_lack_something(fields: dict[str, Any]) -> None:
+def test_whole_answers_are_requested_where_streams_lack_fields(fields: dict[str, Any]) -> None:
     assert "stream" not in encode("ovms", chat(**fields))
     assert encode("vllm", chat(**fields))["stream"] is True
 
@@ -127,7 +127,7 @@ def test_whole_answers_are_requested_where_streams_lack_something(fields: dict[s
         ),
     ],
 )  # fmt: skip
-def test_forms_of_values(dialect: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_values_are_translated_to_the_dialect(dialect: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
     without = encode(dialect, chat())
     assert {name: value for name, value in encode(dialect, chat(**fields)).items() if name not in without} == expected
 
@@ -145,7 +145,9 @@ def test_forms_of_values(dialect: str, fields: dict[str, Any], expected: dict[st
         ("vllm", {"logprobs": 0}, {"logprobs": 0}),
     ],
 )
-def test_forms_of_values_of_text_completions(dialect: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_values_of_text_completions_are_translated_to_the_dialect(
+    dialect: str, fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
     without = encode(dialect, text())
     written = encode(dialect, text(**fields))
     assert {name: value for name, value in written.items() if name not in without} == expected
@@ -159,7 +161,7 @@ def test_text_completions_have_their_default_length(dialect: str) -> None:
 
 @pytest.mark.parametrize("grammar", ["start: /a+/", {"syntax": "lark", "definition": "start: /a+/"}])
 @pytest.mark.parametrize("dialect", ["sglang", "llama.cpp"])
-def test_a_lark_grammar_is_refused_where_only_gbnf_is_read(dialect: str, grammar: Any) -> None:
+def test_a_lark_grammar_is_refused_by_gbnf_servers(dialect: str, grammar: Any) -> None:
     with pytest.raises(RequestError, match="This value of `grammar` is not supported by the model `big`"):
         encode(dialect, chat(grammar=grammar))
 

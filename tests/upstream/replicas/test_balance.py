@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.affinity import conversation_key, rank, replica_seed
-from forefront.upstream.replicas.balance import Load, least_loaded, preferred
+from forefront.upstream.replicas.balance import Load, choose_within_bound, least_loaded
 from forefront.wire.completions.message import Message
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
@@ -21,14 +21,14 @@ def chat(*turns: str, role: str = "user", system: str | None = None) -> ChatRequ
     return ChatRequest(model="m", messages=messages)
 
 
-def test_the_least_loaded_gets_the_request() -> None:
+def test_the_least_loaded_replica_gets_the_request() -> None:
     assert least_loaded([Load(50), Load(20), Load(30)], 10) == 1
     assert least_loaded([Load(50), Load(0, share=0.1), Load(30)], 10) == 2
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 10_000), min_size=1, max_size=200), st.integers(2, 5))
-def test_the_loads_differ_by_one_request_at_most(sizes: list[int], count: int) -> None:
+def test_replica_loads_differ_by_at_most_one_request(sizes: list[int], count: int) -> None:
     loads = [0] * count
     for tokens in sizes:
         loads[least_loaded([Load(load) for load in loads], tokens)] += tokens
@@ -42,14 +42,14 @@ def test_affinity_keeps_within_the_bound(requests: list[tuple[int, int]], count:
     loads, largest = [0] * count, max(tokens for _, tokens in requests)
     for favourite, tokens in requests:
         order = [favourite % count, *(other for other in range(count) if other != favourite % count)]
-        loads[preferred([Load(load) for load in loads], tokens, order)] += tokens
+        loads[choose_within_bound([Load(load) for load in loads], tokens, order)] += tokens
         assert max(loads) <= 1.25 * (sum(loads) / count) + 3 * largest
 
 
 def test_an_idle_preferred_replica_is_used() -> None:
-    assert preferred([Load(0), Load(0)], 100, [1, 0]) == 1
-    assert preferred([Load(0), Load(150)], 100, [1, 0]) == 1
-    assert preferred([Load(0), Load(5000)], 100, [1, 0]) == 0
+    assert choose_within_bound([Load(0), Load(0)], 100, [1, 0]) == 1
+    assert choose_within_bound([Load(0), Load(150)], 100, [1, 0]) == 1
+    assert choose_within_bound([Load(0), Load(5000)], 100, [1, 0]) == 0
 
 
 def test_a_returning_replica_gets_less_than_its_share() -> None:
@@ -59,7 +59,7 @@ def test_a_returning_replica_gets_less_than_its_share() -> None:
     assert loads[1] == 1000
 
 
-def test_all_turns_of_a_conversation_have_one_key() -> None:
+def test_all_turns_of_a_conversation_have_one_affinity_key() -> None:
     first = conversation_key(chat("Hello", system="Be brief."), TENANT)
     assert first == conversation_key(chat("Hello", "Hi!", "And now?", system="Be brief."), TENANT)
     assert first != conversation_key(chat("Hallo", system="Be brief."), TENANT)
@@ -84,7 +84,7 @@ def test_prompts_without_messages() -> None:
     assert conversation_key(CompletionRequest(model="m", prompt=list(tokens[:5])), TENANT) is None
 
 
-def test_a_lone_surrogate_has_a_key() -> None:
+def test_a_conversation_with_a_lone_surrogate_has_a_key() -> None:
     assert conversation_key(chat("\ud800"), TENANT)
 
 

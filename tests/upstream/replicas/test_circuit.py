@@ -52,7 +52,7 @@ def test_one_trial_at_a_time_closes_it() -> None:
     assert circuit.openings == 1
 
 
-def test_returns_slowly() -> None:
+def test_load_returns_gradually_after_recovery() -> None:
     circuit = opened()
     assert make().share(0) == 1
     circuit.begin_trial()
@@ -141,7 +141,7 @@ def test_failed_checks_open_it_until_one_passes() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(("fail", "answer", "trial", "leave", "pass", "miss")), st.booleans())))
-def test_a_replica_that_works_again_is_used_again(steps: list[tuple[str, bool]]) -> None:
+def test_a_recovered_replica_is_used_again(steps: list[tuple[str, bool]]) -> None:
     """After any steps. At most one trial runs at a time, with a share that is never 0."""
     circuit, now, trying = make(health_checks=True), 0.0, False
     for step, mixed in steps:

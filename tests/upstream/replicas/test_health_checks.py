@@ -52,7 +52,7 @@ async def test_a_replica_that_fails_its_checks_is_ejected_and_returns() -> None:
     await checks.close()
 
 
-async def test_nothing_is_checked_after_the_end() -> None:
+async def test_no_checks_run_after_closing() -> None:
     checked = Checked()
     checks = HealthChecks(checked.check, checked.clock, seconds=0.001)
     checks.start([checked.state])
@@ -65,7 +65,7 @@ async def test_nothing_is_checked_after_the_end() -> None:
     assert [task for task in asyncio.all_tasks() if "_repeat" in str(task)] == []
 
 
-async def test_a_replica_that_answers_is_not_checked() -> None:
+async def test_an_answering_replica_is_not_checked() -> None:
     checked = Checked()
     checks = HealthChecks(checked.check, checked.clock, seconds=0.001)
     checks.start([checked.state])

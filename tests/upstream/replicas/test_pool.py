@@ -142,7 +142,7 @@ async def test_a_replica_may_get_a_request_again_but_not_at_once() -> None:
     assert (len(names), error is None) == (1, False)
 
 
-async def test_overload_of_all_ends_with_it() -> None:
+async def test_an_overload_response_of_all_replicas_is_final() -> None:
     bench = Bench(2)
     names, error = await tried(bench, ["overloaded", "overloaded"])
     assert (len(names), error is None) == (2, False)
@@ -152,7 +152,7 @@ async def test_overload_of_all_ends_with_it() -> None:
     assert [bench.state(f"big/{number}") for number in (1, 2)] == ["closed", "closed"]
 
 
-async def test_a_replica_that_sent_retry_after_comes_last_until_then() -> None:
+async def test_a_replica_with_retry_after_comes_last_until_it_expires() -> None:
     bench = Bench(2)
     attempt = await bench.pool.choose(routed(), [])
     attempt.end(failure("overloaded", retry_after=5))
@@ -183,7 +183,7 @@ async def test_an_open_replica_gets_nothing_until_its_trial() -> None:
     assert bench.pool.status()[0].ejections == 1
 
 
-async def test_a_trial_that_is_left_is_followed_by_another() -> None:
+async def test_an_abandoned_trial_is_followed_by_another() -> None:
     bench = Bench(2)
     await bench.fail_until_open("big/1")
     bench.clock.now += 2

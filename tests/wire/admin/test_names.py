@@ -35,7 +35,7 @@ def test_every_character_that_cannot_be_seen_is_refused() -> None:
 
 
 @pytest.mark.parametrize("space", [" ", "\u00a0", "\u2003", "\u3000", "\u1680"])
-def test_white_space_is_separate_from_other_characters(space: str) -> None:
+def test_whitespace_is_separate_from_other_characters(space: str) -> None:
     assert refusal(name=f"a{space}b") is None
     for name in (space, f"a{space}", f"{space}a", f"a{space}{space}b", f"a{space} b", f"a {space}b"):
         assert refusal(name=name) == "name"
@@ -47,7 +47,7 @@ def test_names_of_all_scripts_are_taken(name: str) -> None:
     assert refusal(name=name, models=[name]) is None
 
 
-def test_a_surrogate_by_itself_is_no_text() -> None:
+def test_a_lone_surrogate_is_not_text() -> None:
     with pytest.raises(RequestError) as caught:
         parse_new_key(b'{"name": "a\\ud800b"}')
     assert ERRORS[caught.value.code].status in (400, 422)

@@ -35,7 +35,7 @@ def refusal(**fields: Any) -> RequestError:
     return caught.value
 
 
-def test_the_least() -> None:
+def test_the_minimal_request() -> None:
     parsed = parse()
     assert parsed == ParsedRequest(ChatRequest(model="m", messages=[Message(role="user", content="Hello")]), ())
     assert parsed.request.stops == []
@@ -56,7 +56,7 @@ def test_the_documented_curl_body() -> None:
     assert (parsed.request.temperature, parsed.request.max_tokens) == (0.1, 128)
 
 
-def test_everything() -> None:
+def test_all_fields() -> None:
     fields: dict[str, Any] = {
         "max_tokens": 1, "temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0, "stop": ["a", "b"], "seed": -1, "n": 16,
         "stop_token_ids": [5], "min_tokens": 1,
@@ -74,7 +74,7 @@ def test_everything() -> None:
     assert parse(stop="x").request.stops == ["x"]
 
 
-def test_null_means_left_out() -> None:
+def test_null_equals_an_absent_field() -> None:
     names = set(ChatRequest.__struct_fields__) - {"model", "messages"}
     assert parse(**dict.fromkeys(names)) == parse(tools=None, temeperature=None, foo=None) == parse()
 
@@ -266,7 +266,7 @@ def test_a_tool_is_chosen_by_its_name_alone() -> None:
     assert refusal(tools=[tool], tool_choice="get_time").param == "tool_choice"
 
 
-def test_unknown_fields_are_let_through_by_name() -> None:
+def test_unknown_fields_are_ignored_by_name() -> None:
     parsed = parse(
         messages=[USER, USER | {"refusal_reason": "x"}],
         user="me",

@@ -74,7 +74,7 @@ def test_a_result_alone_needs_no_message_of_the_user() -> None:
     assert found[-1]["content"] == ""
 
 
-def test_an_answer_is_continued_after_the_system() -> None:
+def test_an_assistant_prefix_stays_last() -> None:
     found = conversation({"role": "system", "content": "b"}, user(text("x")), assistant(text("y")), system="a")
     assert [(message["role"], message["content"]) for message in found] == [
         ("system", "a"), ("system", "b"), ("user", "x"), ("assistant", "y"),

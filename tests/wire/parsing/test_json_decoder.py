@@ -14,7 +14,7 @@ from forefront.wire.parsing.json_reader import read_json
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
-def test_a_number_is_read_as_it_was_written(number: float | int) -> None:
+def test_a_number_keeps_its_notation(number: float | int) -> None:
     assert decode_json(msgspec.json.encode([number]) if abs(number) < 2**63 else f"[{number}]") == [number]
 
 

@@ -50,7 +50,7 @@ def test_the_same_names_are_found_as_by_comparing_all() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a", "x" * 2**20, "temperature" * 10_000])
-def test_odd_lengths_find_nothing(name: str) -> None:
+def test_names_of_unusual_length_match_nothing(name: str) -> None:
     assert NearNames(NAMES).find(name) is None
 
 

@@ -1,4 +1,4 @@
-"""The fingerprint of a served model: equal for servers that answer a seeded request alike."""
+"""The fingerprint of a served model: equal for servers that give equal answers to a seeded request."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _WITHOUT_INFLUENCE: Final = {
     "speculation",
     "draft",
 }
-# Files of a directory, beside its weights, that decide about its outputs: graphs, tokenizer, configuration, template.
+# Files of a directory, besides its weights, that affect outputs: graphs, tokenizer, configuration, template.
 _SETTINGS: Final = ("*.json", "*.jinja", "openvino_*.xml", "openvino_*.bin")
 
 

@@ -6,7 +6,7 @@ from forefront.catalog.model_cache import read_json
 from forefront.catalog.sources.source import SourceError
 
 
-def end_tokens(directory: Path) -> frozenset[int]:
+def declared_end_tokens(directory: Path) -> frozenset[int]:
     """Those of `generation_config.json`, or of `config.json` where it has none. Raises `SourceError`."""
     ends = read_json(directory / "generation_config.json").get("eos_token_id")
     ends = read_json(directory / "config.json").get("eos_token_id") if ends is None else ends

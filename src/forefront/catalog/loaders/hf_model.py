@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forefront.catalog.loaders.generation_config import end_tokens
+from forefront.catalog.loaders.generation_config import declared_end_tokens
 from forefront.catalog.loaders.prepared_model import PreparedModel
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.model import HuggingFaceModel
@@ -28,4 +28,4 @@ class HfModel(PreparedModel):
         return vocabulary_tokenizer(self._source.path, rows, self._saved_merges())
 
     def _end_tokens(self) -> frozenset[int]:
-        return end_tokens(self._source.path)
+        return declared_end_tokens(self._source.path)

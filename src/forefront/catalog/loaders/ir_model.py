@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from forefront.catalog.loaders.generation_config import end_tokens
+from forefront.catalog.loaders.generation_config import declared_end_tokens
 from forefront.catalog.model_cache import MAX_CONTEXT, ModelCache, read_json
 from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import EmbeddingFacts, EmbeddingParts, ModelFacts, ModelParts
 from forefront.engine.embedding.embedding_graph import Pooling
-from forefront.engine.embedding.ir_graph import GraphError, makes_hidden_states, read_embedding_ir
+from forefront.engine.embedding.ir_graph import GraphError, outputs_hidden_states, read_embedding_ir
 from forefront.engine.model.paged_graph import read_ir
 from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.sentence_transformers import read_modules
@@ -25,7 +25,7 @@ def load_ir(directory: Path) -> ModelParts | EmbeddingParts:
     facts, xml = read_facts(directory), directory / "openvino_model.xml"
     try:
         tokenizer = load_tokenizer(directory)
-        if not makes_hidden_states(xml):
+        if not outputs_hidden_states(xml):
             return ModelParts(read_ir(xml), tokenizer, facts)
         vocabulary = read_json(directory / "config.json").get("vocab_size")
         if type(vocabulary) is not int:
@@ -43,7 +43,7 @@ def load_ir(directory: Path) -> ModelParts | EmbeddingParts:
 def read_ir_embedding_facts(directory: Path) -> EmbeddingFacts | None:
     """The facts of an embedding model; None for a model that generates text. Raises `RuntimeError` for what OpenVINO
     refuses."""
-    return EmbeddingFacts() if makes_hidden_states(directory / "openvino_model.xml") else None
+    return EmbeddingFacts() if outputs_hidden_states(directory / "openvino_model.xml") else None
 
 
 def load_ir_tokenizer(directory: Path) -> Tokenizer:
@@ -63,7 +63,7 @@ def read_facts(directory: Path) -> ModelFacts:
     if type(context) is not int or not 1 <= context <= MAX_CONTEXT:
         text = f"its configuration has no context length between 1 and {MAX_CONTEXT} tokens"
         raise SourceError(f"{directory}: {text}")
-    return ModelFacts(context, end_tokens(directory))
+    return ModelFacts(context, declared_end_tokens(directory))
 
 
 def ir_digest(directory: Path, cache: ModelCache) -> str:

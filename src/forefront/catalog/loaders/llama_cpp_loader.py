@@ -28,7 +28,7 @@ from forefront.managed_engines.model_header import read_model_header
 
 log = logging.getLogger(__name__)
 
-# As the receipt names it: llama.cpp reports no more.
+# The precision in receipts: llama.cpp reports no details.
 _PRECISION: Final = "weights as stored, precision of llama.cpp"
 
 
@@ -91,7 +91,7 @@ class LlamaCppLoader:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticLoader:
-    """Loads a model into this process, or into llama.cpp where this process does not run it."""
+    """Loads a model into this process, or into llama.cpp if the own engine does not support it."""
 
     local: LocalLoader
     llama_cpp: LlamaCppLoader

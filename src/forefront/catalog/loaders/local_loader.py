@@ -42,7 +42,7 @@ from forefront.chat.local.loading import (
 )
 from forefront.chat.local.local_backend import LocalBackend
 from forefront.engine.model.model import effective_options
-from forefront.engine.model.openvino_import import plain_reason
+from forefront.engine.model.openvino_import import error_summary
 from forefront.tokenizer.tokenizer import Tokenizer
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class LocalLoader:
 
 @dataclass(frozen=True, slots=True)
 class LoadedParts:
-    """`digest`: of the model's files. `weights`: how exactly they are computed with. `options`: for the compilation."""
+    """`digest`: of the model's files. `weights`: the precision of the weights. `options`: of the compilation."""
 
     parts: ModelParts | EmbeddingParts
     digest: str
@@ -108,7 +108,7 @@ def load(
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
     is a smaller model. Raises `SourceError`, whose text names the file.
     """
-    opening = Opening(source, cache, options, chat_template, context_length)
+    opening = LoadArguments(source, cache, options, chat_template, context_length)
     backend, build, mark, options = _load(opening, progress, Tunings(cache.home), partial(_backend, draft=draft))
     size = estimate_memory(source, options, context_length).memory_bytes
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
@@ -144,7 +144,7 @@ def load_token_engine(
 ) -> LoadedEngine:
     """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
     must compute alike. Raises `SourceError`."""
-    opening = Opening(source, cache, options, chat_template, context_length)
+    opening = LoadArguments(source, cache, options, chat_template, context_length)
     parts, build, mark, _ = _load(opening, progress, None, partial(_engine_parts, draft=draft))
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
@@ -173,7 +173,7 @@ def read_text(source: ModelSource, cache: ModelCache, context_length: int | None
 
 
 def check_files(source: ModelSource, cache: ModelCache) -> None:
-    """Raises `SourceError` for files that are no model which replicas could run."""
+    """Raises `SourceError` for files that replicas cannot run as a model."""
     with _source_errors(source):
         if source.is_ir:
             read_facts(source.path)
@@ -199,7 +199,7 @@ def _open_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class LoadArguments:
     """The arguments of `load`."""
 
     source: ModelSource
@@ -211,7 +211,7 @@ class Opening:
 
 @contextmanager
 def _source_errors(source: ModelSource) -> Iterator[None]:
-    """Raise what fails while a model is read or loaded as a `SourceError` that names the file."""
+    """Turn failures while a model is read or loaded into a `SourceError` that names the file."""
     try:
         yield
     except LoadError as error:
@@ -219,16 +219,16 @@ def _source_errors(source: ModelSource) -> Iterator[None]:
     except OSError as error:
         raise SourceError(f"{error.filename or source.path}: it cannot be read: {error.strerror}") from error
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise SourceError(f"{source.path}: OpenVINO cannot load it: {plain_reason(error)}") from error
+        raise SourceError(f"{source.path}: OpenVINO cannot load it: {error_summary(error)}") from error
 
 
 def _load(
-    opening: Opening,
+    opening: LoadArguments,
     progress: Progress,
     tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
 ) -> tuple[T, Build, str, ModelOptions]:
-    """What `create` makes of the model's parts, its build, its fingerprint, and the options that it has been given."""
+    """The result of `create` for the model's parts, its build, its fingerprint, and the options used."""
     source, cache, chat_template = opening.source, opening.cache, opening.chat_template
     with _source_errors(source):
         loaded = load_parts(source, cache, opening.options, progress, tunings)

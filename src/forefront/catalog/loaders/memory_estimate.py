@@ -8,9 +8,9 @@ from forefront.catalog.model_cache import read_json
 from forefront.catalog.sources.known_models import PackageModel
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
-from forefront.graph.architectures.gemma4 import cache_channels
-from forefront.graph.architectures.lfm import convolution_channels
-from forefront.graph.build import makes_embeddings
+from forefront.graph.architectures import ARCHITECTURES
+from forefront.graph.build import is_embedding_model
+from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
 from forefront.graph.hugging_face.model import HuggingFaceModel
@@ -54,7 +54,7 @@ def _weight_bytes(file: ModelFile, options: ModelOptions) -> int:
         not options.quantize_activations,
         _QUANTIZED[options.quantize_weights],
         options.inference_precision,
-        paged=not makes_embeddings(Settings(file.metadata)),
+        paged=not is_embedding_model(Settings(file.metadata)),
     )
     skipped = {"per_layer_token_embd.weight"}
     if "output.weight" in file.tensors:
@@ -75,20 +75,11 @@ def _packed_bytes(tensor: Tensor, rounding: Rounding) -> int:
 
 def _kv_cache_bytes(file: ModelFile, context: int, options: ModelOptions) -> int:
     settings = Settings(file.metadata)
-    if makes_embeddings(settings):
+    if is_embedding_model(settings):
         return 0
-    layers = settings.layers
-    heads = settings.per_layer("attention.head_count", layers)
-    key_heads = settings.per_layer("attention.head_count_kv", layers, heads[0])
-    width = settings.integer("embedding_length", at_least=1) // max(1, heads[0])
-    keys = settings.integer("attention.key_length", width, at_least=1)
-    values = settings.integer("attention.value_length", keys, at_least=1)
-    channels = sum(key_heads) * (keys + values)
-    if settings.architecture == "gemma4":
-        channels = cache_channels(settings)
-    if settings.architecture == "lfm2":
-        channels += key_heads.count(0) * convolution_channels(settings.integer("embedding_length"))
-    per_token = channels * max(_KV_BYTES[options.kv_precision], 2 if settings.architecture == "gemma2" else 1)
+    family = ARCHITECTURES.get(settings.architecture, Decoder)
+    smallest = 2 if family.usual_attention_cap else 1  # a graph that reads the cache itself has no codes in it
+    per_token = family.cache_channels(settings) * max(_KV_BYTES[options.kv_precision], smallest)
     return min(options.kv_cache_bytes, options.contexts * context * per_token)
 
 

@@ -17,12 +17,12 @@ from forefront.graph.build import (
     build_embedding_graph,
     build_graph,
     find_family,
-    makes_embeddings,
+    is_embedding_model,
 )
 from forefront.graph.errors import ModelFileError
 from forefront.graph.model_file import ModelFile
 from forefront.graph.packing.weight_file import StaleWeightsError, is_complete
-from forefront.graph.pooling import ranks, shortens
+from forefront.graph.pooling import ranks, supports_shortening
 from forefront.graph.settings import Settings
 from forefront.tokenizer.errors import TokenizerError
 from forefront.tokenizer.tokenizer import Tokenizer
@@ -32,9 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 class PreparedModel(ABC):
-    """The files behind `source`. `exact`: no format is rounded anew for speed. `quantize`: "int8" or "int4" for
-    matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names the
-    file.
+    """The model in the files of `source`. `exact`: no format is rounded again for speed. `quantize`: "int8" or "int4"
+    for matrices that are not quantised yet, or "". `precision`: of computation. Raises `SourceError`, whose text names
+    the file.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class PreparedModel(ABC):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its files, which takes a while unless it is known. Raises `SourceError`."""
+        """SHA-256 of its files. Slow unless cached. Raises `SourceError`."""
         with self._reading():
             return self._digest.value()
 
     def prepare_digest(self) -> None:
-        """Begin to compute the digest. Takes a while if these files may have been packed. Raises `SourceError`."""
+        """Start to compute the digest. Blocks if these files may have been packed. Raises `SourceError`."""
         with self._reading():
             self._digest.prepare()
 
@@ -81,7 +81,7 @@ class PreparedModel(ABC):
 
     @property
     def is_prepared(self) -> bool:
-        """Whether its matrices have been packed before, for a model served in the same way. Raises `SourceError`."""
+        """Whether its matrices are already packed for these options. Raises `SourceError`."""
         self.prepare_digest()
         return self._digest.is_known and is_complete(self._cache.models / self._folder)
 
@@ -98,7 +98,7 @@ class PreparedModel(ABC):
         try:
             settings, tokenizer = Settings(self._file.metadata), self._tokenizer()
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            embeds = makes_embeddings(settings)
+            embeds = is_embedding_model(settings)
             return tokenizer, facts, self._embedding_facts(settings, tokenizer) if embeds else None
         except (ModelFileError, TokenizerError) as error:
             raise SourceError(f"{self._source.path}: {error}") from None
@@ -109,7 +109,7 @@ class PreparedModel(ABC):
         self.prepare_digest()
         try:
             facts = ModelFacts(context_length(self._file.metadata), self._end_tokens())
-            # Its errors are better raised before the matrices are packed.
+            # Errors should be raised before the matrices are packed.
             tokenizer = self._tokenizer()
             try:
                 return self._build(tokenizer, facts)
@@ -128,7 +128,7 @@ class PreparedModel(ABC):
         settings = Settings(self._file.metadata)
         name = self._folder if self._digest.is_known else lambda: self._folder
         with self._cache.folder(name, is_complete) as folder:
-            if makes_embeddings(settings):
+            if is_embedding_model(settings):
                 vectors = build_embedding_graph(
                     self._file, folder, exact=self._exact, quantize=self._quantize, precision=self._precision
                 )
@@ -155,7 +155,7 @@ class PreparedModel(ABC):
         template = tokenizer.rank_template
         if not template and ranks(settings) and settings.architecture == "qwen3":
             template = QWEN3
-        return EmbeddingFacts(shortens=shortens(settings), rank_template=template)
+        return EmbeddingFacts(shortens=supports_shortening(settings), rank_template=template)
 
     def _saved_merges(self) -> SavedMerges | None:
         """Merges of the tokenizer from an earlier load; None while the digest is not known."""

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-# Seconds that a model waits for others to become idle. Then they take no more requests until they are unloaded.
+# Seconds that a model waits for others to become idle. After that, the others take no more requests until they are
+# unloaded.
 PATIENCE: Final = 10.0
 
 
-class Resident(Protocol):
+class EvictableModel(Protocol):
     """A model that is loaded and not pinned. `settled_at`: the time from which it can be unloaded for another."""
 
     held_bytes: int
@@ -18,7 +19,7 @@ class Resident(Protocol):
     draining: bool
 
 
-R = TypeVar("R", bound=Resident)
+R = TypeVar("R", bound=EvictableModel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class LoadProgress:
         return min(int(share * 100), 99)
 
     def cancel(self) -> None:
-        """Let the load fail at its next step."""
+        """Make the load fail at its next step."""
         self._cancelled = True
 
     @contextmanager

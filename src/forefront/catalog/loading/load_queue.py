@@ -24,9 +24,10 @@ from forefront.wire.errors import shutting_down
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Loads at a time: a slow one does not hold up all others, and many would share the cores.
+# Maximum parallel loads: more than one, so that a slow load does not delay all others; few, because they share the
+# cores.
 _PARALLEL_LOADS: Final = 2
-# Seconds that a model stays loaded at least before another takes its memory.
+# Minimum seconds that a model stays loaded before another takes its memory.
 MINIMUM_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
 
@@ -192,8 +193,8 @@ class LoadQueue:
         try:
             model.estimate = await in_thread(model.loader.estimate, model.name)
             # One that has been loaded within the limit is not refused for its measured size.
-            most = int(min(model.measured_bytes, self.model_memory.limit - self.model_memory.pinned_bytes))
-            model.memory_bytes = max(model.estimate.memory_bytes, most)
+            maximum = int(min(model.measured_bytes, self.model_memory.limit - self.model_memory.pinned_bytes))
+            model.memory_bytes = max(model.estimate.memory_bytes, maximum)
             if not await self.model_memory.make_room(model, model.memory_bytes):
                 return False
         except Exception as error:

@@ -15,7 +15,7 @@ async def in_thread(call: Callable[[], T], name: str) -> T:
 
 
 def start_thread(call: Callable[[], T], name: str) -> Future[T]:
-    """Run `call` in a daemon thread: the process can end without it."""
+    """Run `call` in a daemon thread, which does not keep the process alive."""
     future: Future[T] = Future()
 
     def work() -> None:

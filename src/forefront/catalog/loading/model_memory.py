@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 class ModelMemory:
-    """At most `limit` bytes for all `models`. `changed` is set when memory may have become free; `unload` starts
-    to unload a model."""
+    """Limits all `models` to `limit` bytes. `changed` is set when memory may have become free; `unload` starts to
+    unload a model."""
 
     def __init__(
         self, limit: float, clock: Callable[[], float], changed: asyncio.Event, unload: Callable[[ServedModel], None]
@@ -49,7 +49,7 @@ class ModelMemory:
             while model.wanted:
                 pinned = self.pinned_bytes
                 if needed > self.limit - pinned:
-                    raise SourceError(no_room(model.name, needed, self.limit, pinned))
+                    raise SourceError(no_memory_message(model.name, needed, self.limit, pinned))
                 missing = needed + self.held_bytes - self.limit
                 if missing <= 0:
                     return True
@@ -68,7 +68,7 @@ class ModelMemory:
             self._drain(drained, set())
 
     def _drain(self, before: set[ServedModel], now: set[ServedModel]) -> set[ServedModel]:
-        """Let the models of `now` take no requests, and those of `before` again."""
+        """Stop the models of `now` from taking requests, and let those of `before` take them again."""
         for model in before - now:
             model.draining = False
             if model.takes_requests:
@@ -90,12 +90,12 @@ def _can_go(model: ServedModel) -> bool:
     return model.loaded is not None and not model.pinned and not model.leaving and model.held_bytes > 0
 
 
-def no_room(name: str, needed: int, limit: float, taken: int) -> str:
+def no_memory_message(name: str, needed: int, limit: float, taken: int) -> str:
     """Why a model cannot be loaded. `taken`: bytes of models that stay loaded."""
     text = f"it needs {gibibytes(needed)} of memory, and models may take {gibibytes(limit)} (`loading.memory_gib`)"
     return f"{name}: {text}" + (f", of which {gibibytes(taken)} are taken" if taken else "")
 
 
 def gibibytes(size: float) -> str:
-    """A size for people."""
+    """A size as text in GiB."""
     return f"{size / 2**30:.2f} GiB"

@@ -100,7 +100,7 @@ class ModelUse:
             await future
 
     def progress(self) -> str | None:
-        """The cause of the request's wait, for people; None when the model is loaded."""
+        """A message about the request's wait; None when the model is loaded."""
         if self._used is not None:
             return None
         progress = self._model.progress

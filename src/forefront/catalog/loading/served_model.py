@@ -15,7 +15,7 @@ from forefront.wire.models import Model, ModelState
 
 # Seconds before a failed load is tried again: the first pause, which doubles, and the longest.
 _FIRST_PAUSE: Final = 5.0
-_LONGEST_PAUSE: Final = 300.0
+_MAX_PAUSE: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class ServedModel:
         """The load has failed: one error for each that waits."""
         assert self.queue is not None
         now, count = self.queue.now(), 1 if self.failure is None else self.failure.count + 1
-        pause = min(_FIRST_PAUSE * 2.0 ** (count - 1), _LONGEST_PAUSE)
+        pause = min(_FIRST_PAUSE * 2.0 ** (count - 1), _MAX_PAUSE)
         self.failure = LoadFailure(reason, count, now + pause)
         self.held_bytes, self.required = 0, False
         self.enter("failed")

@@ -29,7 +29,7 @@ class ControlGroups:
             return
         for line in lines:
             number, controllers, path = (*line.split(":", 2), "", "")[:3]
-            if ".." in path.split("/"):  # outside of the container's groups
+            if ".." in path.split("/"):  # outside the container's groups
                 continue
             if number == "0" and not controllers:
                 root, file = self.root, name

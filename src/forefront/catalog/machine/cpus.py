@@ -8,7 +8,7 @@ from forefront.catalog.machine.control_groups import ControlGroups
 
 def available_cores(groups: ControlGroups = ControlGroups()) -> int:  # noqa: B008
     """The cores of this process's affinity, or fewer where a control group limits its processor time: `docker run
-    --cpus 2` shows all cores, but stops every thread once two CPUs' time is used up."""
+    --cpus 2` shows all cores, but throttles all threads once the time of two CPUs is used up."""
     cores = visible_cores()
     quotas = (_quota(file) for file in groups.files("cpu", "cpu.max", "cpu.cfs_quota_us"))
     return min([cores, *(max(1, int(quota)) for quota in quotas if quota is not None)])

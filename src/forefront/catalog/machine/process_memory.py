@@ -11,7 +11,7 @@ _STATUS: Final = Path("/proc/self/status")
 
 
 def anonymous_memory(status: Path = _STATUS) -> int:
-    """Bytes of memory that belong to no file: the system takes back pages of mapped files at need."""
+    """Bytes of memory not backed by a file: the system reclaims pages of mapped files when needed."""
     release_free_memory()
     sizes = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("RssAnon:")]
     return int(sizes[0]) * 1024 if sizes else 0

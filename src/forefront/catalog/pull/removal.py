@@ -12,7 +12,7 @@ from forefront.catalog.sources.reference import HubReference, parse_reference
 def remove_model(model: PulledModel, records: PulledModels, cache: ModelCache) -> int:
     """Remove the model, and return how many bytes that frees. Raises `OSError`.
 
-    Files that another program brought or that another model needs stay, and so do packed weights of another model.
+    Files that another program downloaded or another model needs are kept, and so are packed weights of another model.
     """
     others = [other for other in records if other.reference != model.reference]
     packed = [] if any(other.digest == model.digest for other in others) else cache.packed(model.digest)

@@ -1,4 +1,4 @@
-"""The transfer of one file over HTTP: continued where an earlier one was cut off, and compared with its hash."""
+"""The transfer of one file over HTTP: resumed after an interruption, and verified by its hash."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ import httpx
 
 from forefront.catalog.sources.reference import is_loopback
 
-# Seconds before each new attempt in a row that brought nothing.
+# Seconds before each new attempt after consecutive attempts without progress.
 PAUSES: Final[tuple[float, ...]] = (0.5, 1.0, 2.0, 4.0, 8.0)
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0)
 _CHUNK: Final = 2**20
@@ -27,7 +27,8 @@ _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class DownloadError(Exception):
-    """A file that cannot be had. The text is a reason; `status` is the server's last status, if that is the reason."""
+    """A file cannot be downloaded. The text is a reason; `status` is the server's last status, if that is the
+    reason."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
@@ -35,7 +36,7 @@ class DownloadError(Exception):
 
 
 class _BrokenTransferError(Exception):
-    """A failure that another attempt may mend."""
+    """A failure that a retry may overcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,9 @@ def transfer(
     path: Path,
     shown: Callable[[int], None],
 ) -> str:
-    """Bring the file to `path`, after what is there already, and return its SHA-256.
-
-    `shown` gets the size after each piece. What has come stays at `path` if the transfer fails. Raises `DownloadError`,
-    and `OSError` of the disk.
+    """Download the file to `path`, after the content already there, and return its SHA-256. `shown` gets the size after
+    each piece. Partial content stays at `path` if the transfer fails. Raises `DownloadError`, and `OSError` of the
+    disk.
     """
     partial = PartialFile(path, remote)
     try:
@@ -172,8 +172,8 @@ def _receive(client: httpx.Client, remote: RemoteFile, partial: PartialFile, sho
 
 @contextmanager
 def _open(client: httpx.Client, url: str, headers: Mapping[str, str], method: str = "GET") -> Iterator[httpx.Response]:
-    """The response, after redirects. A redirect to another host goes without the token (httpx removes it), and none
-    leads from https to http."""
+    """The response, after redirects. A redirect to another host is followed without the token (httpx removes it), and
+    redirects from https to http are refused."""
     request = client.build_request(method, url, headers=headers)
     for _ in range(_REDIRECTS):
         response = client.send(request, stream=True)

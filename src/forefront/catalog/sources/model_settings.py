@@ -13,7 +13,7 @@ NonEmptyText = Annotated[str, Meta(min_length=1)]
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
-# Settings of one kind of model. `fallback` and `context_length` belong to both.
+# Settings of only one kind of model. `fallback` and `context_length` belong to both.
 _UPSTREAM_ONLY: Final = (
     *("upstream_model", "upstream_key", "dialect", "capabilities"),
     *("tokenizer", "connect_seconds", "read_seconds"),

@@ -107,7 +107,7 @@ def _parse_url(text: str) -> UrlReference:
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether `path` is relative, stays inside its folder and has plain names only."""
+    """Whether `path` is relative, stays inside its folder and has only plain names."""
     names = path.split("/")
     return (
         path.isprintable()

@@ -31,8 +31,8 @@ class ModelSource:
     """A model's files and the name that requests use for it. `path` is a GGUF file, or a directory with OpenVINO IR or
     with `config.json` and `*.safetensors`.
 
-    `remote` is the origin of files that are pulled: until then there is nothing at `path`. `projector` is the GGUF file
-    that a vision model reads images with.
+    `remote` is the origin of files that are pulled: `path` does not exist before. `projector` is the GGUF file that a
+    vision model reads images with.
     """
 
     name: str
@@ -57,9 +57,8 @@ def built_in() -> ModelSource:
 
 
 def parse_source(text: str) -> ModelSource:
-    """Read `[NAME=]SOURCE`. Without a name, the file's, directory's or repository's own name serves.
-
-    Raises `SourceError` for a path that is not there or is neither kind, a malformed reference, and an unusable name.
+    """Read `[NAME=]SOURCE`. Without NAME, the name is that of the file, directory or repository. Raises `SourceError`
+    for a path that does not exist or has another kind, a malformed reference, and an unusable name.
     """
     # A path or a URL may contain "=": an argument that exists in full is a path.
     if "=" in text and not _is_reference(text) and not Path(text).expanduser().exists():
@@ -159,7 +158,8 @@ def _check_safetensors(path: Path) -> None:
 
 
 def pullable_hint(text: str) -> str:
-    """The end of a sentence about a text that is no reference: the known model or the repository that may be meant."""
+    """The end of a message about a text that is not a reference: the known model or the repository that was probably
+    meant."""
     if _REPOSITORY.fullmatch(text):
         return f"; hf:{text} would be the model of that name on the Hugging Face hub"
     near = difflib.get_close_matches(text, KNOWN_MODELS, 1)
@@ -167,7 +167,7 @@ def pullable_hint(text: str) -> str:
 
 
 def _other_kinds(text: str) -> str:
-    """The end of a sentence about a text that may be meant for a known model, or a repository of the hub."""
+    """The end of a message about a text that was probably meant as a known model or a repository of the hub."""
     if _REPOSITORY.fullmatch(text):
         return pullable_hint(text)
     if "/" in text or "." in text:

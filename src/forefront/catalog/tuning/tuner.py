@@ -7,7 +7,7 @@ from typing import Final
 from forefront.catalog.tuning.tuning_store import Tuning
 from forefront.engine.model.speed import Speed
 
-# A change is worth while from this gain on: below lies the noise of a machine with other work.
+# The minimum gain of a change: smaller differences are noise of other work on the machine.
 _GAIN: Final = 1.03
 
 # Loads the model with a tuning and measures it, in seconds.
@@ -28,7 +28,7 @@ class Tuner:
 
     @property
     def visits(self) -> int:
-        """How often a model is loaded and measured, at most."""
+        """The maximum number of times that a model is loaded and measured."""
         return sum(2 * (1 + len(variants(Tuning()))) for variants in self._axes())
 
     def find(self) -> Tuning:

@@ -57,8 +57,8 @@ class Tuning:
 
 
 class Tunings:
-    """One JSON file for each model and machine. A result of another processor, number of cores or version of OpenVINO
-    is not used."""
+    """One JSON file for each model and machine. Results of another processor, number of cores or version of OpenVINO
+    are not used."""
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "tuning"

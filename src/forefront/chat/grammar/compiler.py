@@ -22,8 +22,8 @@ from forefront.fairness.tenant import NO_TENANT, Tenant
 from forefront.fairness.worker_pool import WorkerPool
 from forefront.wire.errors import RequestError, shutting_down
 
-# Bytes of the compiled grammars that are kept, each of them estimated: schemas and regexes have taken 44 to 142 for a
-# character, and small ones 80 KiB.
+# The bound of the cache of compiled grammars in bytes. Sizes are estimated: measured schemas and regexes took 44 to 142
+# bytes per character, and small ones 80 KiB.
 _MEMORY = 64 * 2**20
 _EACH = 64 * 2**10
 _CHARACTER = 128
@@ -72,7 +72,7 @@ class CompiledGrammar:
 
 @dataclass(slots=True)
 class _Compilation:
-    """A grammar under way or compiled, and how many requests wait for it."""
+    """A running or finished compilation, and the number of requests that wait for it."""
 
     task: "asyncio.Task[CompiledGrammar]"
     size: int
@@ -81,10 +81,9 @@ class _Compilation:
 
 
 class Grammars:
-    """Compiles grammars for one model. Making it indexes the model's tokens, which takes up to a second.
-
-    A tenant has half of the workers at most, and of the cache what the others leave. It shares nothing of it: how long
-    a compilation takes reveals nothing about another tenant's grammars.
+    """Compiles grammars for one model. Construction indexes the model's tokens, which takes up to a second. A tenant
+    uses at most half of the workers and the room that others leave in the cache. Entries are not shared between
+    tenants, so compile times reveal nothing about another tenant's grammars.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -93,7 +92,7 @@ class Grammars:
         self._cached: Counter[str] = Counter()  # by tenant
         self._waiting = Quota(_WAITING)
         self._pool = WorkerPool(_WORKERS, "forefront-grammars")
-        # The last one first: its child runs already.
+        # The last worker first, because its child already runs.
         self._workers: queue.LifoQueue[GrammarWorker] = queue.LifoQueue()
         for _ in range(_WORKERS):
             self._workers.put(GrammarWorker(vocabulary))
@@ -113,7 +112,7 @@ class Grammars:
 
     async def compile(self, source: GrammarSource, param: str, tenant: Tenant = NO_TENANT) -> CompiledGrammar:
         """The compiled grammar. Raises `RequestError`: 422 `invalid_value` with `param` and the reason if it cannot be
-        used, 503 if too many of the tenant's wait to be compiled and at the server's end."""
+        used; 503 if too many of the tenant's grammars wait, or the server stops."""
         if len(source.text) > _TEXT_LIMIT:
             raise RequestError("invalid_value", f"`{param}` is longer than {_TEXT_LIMIT} characters.", param=param)
         key = (tenant.name, source.key)
@@ -139,7 +138,8 @@ class Grammars:
                 self._workers.get_nowait().stop()
 
     def _find(self, key: tuple[str, bytes], source: GrammarSource, tenant: Tenant) -> _Compilation:
-        """The cached result, refusals included, or the running compilation, shared by a tenant's equal grammars."""
+        """The cached result (refusals are cached too), or the running compilation, which equal grammars of a tenant
+        share."""
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
@@ -168,7 +168,7 @@ class Grammars:
     def _compiled(self, task: "asyncio.Task[CompiledGrammar]", tenant: Tenant) -> None:
         self._waiting.give_back(tenant.name, 1)
         if not task.cancelled():
-            task.exception()  # the request that began it may be gone
+            task.exception()  # the request that started it may have ended
 
     def _compile(self, source: GrammarSource, compilation: _Compilation) -> CompiledGrammar:
         compilation.started = True

@@ -29,9 +29,9 @@ class _State(NamedTuple):
 class GrammarConstraint:
     """The `Constraint` of one grammar, from the answer's first token to its last.
 
-    It knows the fewest tokens that complete the answer from here. A token of the model is taken only if the answer can
-    still be completed behind it; else the first token of the shortest completion is. Where the answer has never had
-    room, nothing is replaced: it is cut at the limit, or, if it must be `whole`, ends at once.
+    It knows the fewest tokens that complete the answer. A token of the model is accepted if the answer can still be
+    completed after it, and otherwise replaced by the first token of the shortest completion. If no complete answer fits
+    into the limit at all, tokens are not replaced: the answer is truncated, or, if it must be `whole`, ends at once.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class GrammarConstraint:
         return token
 
     def forced(self) -> Sequence[int]:
-        """See `Constraint.forced`. Cut into the longest tokens, without a last one that might go on."""
+        """See `Constraint.forced`. Tokenised greedily, without a last token that a longer one might replace."""
         if self.ended:
             return ()
-        # The search for forced bytes changes a matcher, and masks before a forced control token come out empty then.
+        # The search for forced bytes changes a matcher, after which masks before a forced control token would be empty.
         copy = self._matcher.deep_copy()
         if not copy.compute_ff_bytes():
             return ()
@@ -103,14 +103,14 @@ class GrammarConstraint:
         self._consumed, self.ended, self.forced_finish, self._must_fit, self._position, self._distance = state
 
     def begin(self, tokens: Sequence[int]) -> None:
-        """Take the beginning of the answer."""
+        """Accept the beginning of the answer."""
         for token in tokens:
             self._consume(token)
             self._position, self._distance = self._advanced(token)
         self.ended = self._matcher.is_stopped()
 
     def _advanced(self, token: int) -> tuple[Position | None, int]:
-        """The position behind a token and its distance; none from where the text cannot be followed."""
+        """The position after a token and its distance; None if the text cannot be followed."""
         if self._completer is None or self._position is None:
             return None, INFINITE
         try:
@@ -124,7 +124,7 @@ class GrammarConstraint:
         return self._completer.distance(position)
 
     def _replacement(self) -> tuple[int, Position | None] | None:
-        """The first token of the shortest completion and the position behind it; the end token where it is complete."""
+        """The first token of the shortest completion and the position after it; the end token where it is complete."""
         assert self._completer is not None
         assert self._position is not None
         token = self._completer.next_token(self._position)
@@ -132,7 +132,7 @@ class GrammarConstraint:
             return self._end, None
         position = self._completer.advance(self._position, token)
         if position is None or self._matcher.validate_tokens([token]) != 1:
-            return None  # the two views of the grammar differ
+            return None  # llguidance and the network disagree
         return token, position
 
     def _consume(self, token: int) -> None:

@@ -18,7 +18,7 @@ from forefront.chat.grammar.schema.schema_rules import SchemaRules
 
 Kind = Literal["json_schema", "regex", "lark", "gbnf"]
 
-# Else llguidance would allow one way alone to cut what must come into tokens: its own, not the model's.
+# Without this option llguidance would allow only its own tokenisation of forced text, not the model's.
 _OPTIONS: Final = '\n%llguidance {"no_forcing": true}\n'
 # The directive of `schema_lark`.
 _SCHEMA: Final = "%schema"
@@ -50,7 +50,7 @@ class GrammarSource:
 
     @property
     def key(self) -> bytes:
-        """A hash of all that matters."""
+        """A hash of all fields that affect compilation."""
         parts = repr((self.kind, self.text, self.triggers, self.ends, self.whole)).encode(errors="replace")
         return hashlib.blake2b(parts, digest_size=16).digest()
 
@@ -85,8 +85,8 @@ def json_schema_source(schema: Any, path: str, *, strict: bool) -> GrammarSource
 def expand(source: GrammarSource, relaxation: int = 0, unsatisfiable: Collection[str] = ()) -> ExpandedGrammar:
     """The source with rules in place of schemas. Raises `GrammarRefusedError`.
 
-    Schemas that are not strict are relaxed: 1 leaves out what strings and numbers must be, 2 leaves out everything.
-    Those at the paths `unsatisfiable` have no value.
+    Schemas that are not strict are relaxed: 1 omits constraints of strings and numbers, 2 omits all constraints. Those
+    at the paths `unsatisfiable` have no value.
     """
     try:
         if source.kind == "regex":
@@ -103,7 +103,7 @@ def expand(source: GrammarSource, relaxation: int = 0, unsatisfiable: Collection
         raise
     except Exception as error:  # the GBNF reader raises all kinds
         raise GrammarRefusedError(str(error)) from None
-    # As JSON in any case, or a text that is JSON would pass for llguidance's own form.
+    # Always as JSON: a text that is itself JSON would be read as llguidance's own format.
     grammar = json.dumps({"grammars": [{"lark_grammar": lark + _OPTIONS}]})
     return ExpandedGrammar(grammar, lark, expansion.schemas, tuple(expansion.left_out))
 

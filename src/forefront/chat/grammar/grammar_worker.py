@@ -1,7 +1,7 @@
-"""A child process compiles every new grammar first: some take hours, or all memory, and cannot be stopped from within.
-What the child has compiled in time is safe to compile here.
+"""A child process compiles every new grammar first: some take hours or all memory and cannot be interrupted. A grammar
+that the child compiled in time is safe to compile here.
 
-    python -m forefront.chat.grammar.grammar_worker FD     the child; FD is its end of the connection
+python -m forefront.chat.grammar.grammar_worker FD the child; FD is its end of the connection
 """
 
 import os
@@ -29,7 +29,7 @@ from forefront.engine.free_memory import tune_allocator
 TIME_LIMIT = 3.0
 _START_LIMIT = 30.0
 _MEMORY_LIMIT = 4 * 2**30
-# A grammar that takes seconds leaves the processor to the event loop and the engine.
+# A low priority keeps slow grammars from slowing the event loop and the engine.
 _NICE = 5
 # States of a lexer take up to 2 KiB each, and stay as long as the grammar is kept.
 _LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_fuel": 1_000_000}
@@ -37,8 +37,8 @@ _LIMITS = {"verbose_errors": False, "max_lexer_states": 20_000, "initial_lexer_f
 
 @dataclass(frozen=True, slots=True)
 class CheckedGrammar:
-    """A grammar that compiles: its form for llguidance, its network where it has one, and the paths of the keywords of
-    schemas that it does not enforce."""
+    """A grammar that compiles: its form for llguidance, its network if there is one, and the paths of unenforced schema
+    keywords."""
 
     llguidance: str
     network: Network | None
@@ -54,7 +54,7 @@ def compile_here(index: TokenIndex, llguidance: str) -> LLMatcher:
 
 
 class GrammarWorker:
-    """A child process that compiles grammars, one at a time; replaced when a grammar was too much for it."""
+    """A child process that compiles grammars one by one. It is replaced after a grammar that exceeds its limits."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -119,7 +119,7 @@ def _serve(connection: Connection) -> None:
     while True:
         try:
             source, relaxation = connection.recv()
-        except EOFError:  # the server is gone
+        except EOFError:  # the server has ended
             return
         bound_processor_time(TIME_LIMIT)
         try:
@@ -161,7 +161,7 @@ def _unsatisfiable(expanded: ExpandedGrammar, network: Network | None) -> list[s
 
 
 if __name__ == "__main__":
-    # As a module that others import, so that what is sent has the same class there.
+    # Run as an imported module, so that pickled objects have the same class in the parent.
     from forefront.chat.grammar.grammar_worker import _serve as serve
 
     serve(Connection(int(sys.argv[1])))

@@ -18,7 +18,7 @@ from forefront.wire.completions.response_format import Grammar, JsonObjectFormat
 from forefront.wire.errors import RequestError
 
 _SCHEMA: Final = "response_format.json_schema.schema"
-# What models put between their reasoning and the answer.
+# The text that models write between reasoning and answer.
 _GAP: Final = r"/\s{0,3}/"
 
 
@@ -71,7 +71,7 @@ class StructuredOutput:
         return AnswerConstraint(compiled, tuple(dict.fromkeys(wanted.left_out + compiled.left_out)))
 
     def close(self) -> None:
-        """End what compiles."""
+        """End running compilations."""
         self._grammars.close()
 
     def _with_tools(self, request: ChatRequest, *, thought: bool) -> AnswerFormat:
@@ -148,7 +148,7 @@ def _expression(source: GrammarSource) -> str:
 
 def _after_reasoning(source: GrammarSource, ends: tuple[str, ...]) -> GrammarSource:
     """The same format for what follows the reasoning that one of `ends` ends. Optional tool calls stay as they are:
-    their trigger comes behind the reasoning in any case."""
+    their trigger comes after the reasoning in any case."""
     if source.triggers:
         return source
     if source.kind == "json_schema":

@@ -13,8 +13,8 @@ from forefront.engine.constraint import MAX_ROLLBACK, Mask
 
 
 class Triggers:
-    """Finds the first trigger in a text as it grows. A trigger may be made of several tokens, be inside of one, or be a
-    control token; what a token has behind it (`rest`) must fit the grammar."""
+    """Finds the first trigger in a text as it grows. A trigger may be made of several tokens, be inside one, or be a
+    control token; what a token has after it (`rest`) must fit the grammar."""
 
     def __init__(self, texts: Sequence[str], matcher: LLMatcher, index: TokenIndex) -> None:
         vocabulary = index.vocabulary
@@ -25,7 +25,7 @@ class Triggers:
         self._index = index
         self._masks: dict[bytes, Mask | None] = {}
         last = {text[-1:] for text in self._texts}
-        # Only these can complete a trigger and go on behind it.
+        # Only these tokens can complete a trigger and continue after it.
         self._passing = [
             token for token, piece in enumerate(vocabulary.pieces) if any(end in piece[:-1] for end in last)
         ]
@@ -43,8 +43,8 @@ class Triggers:
         return next((text[at:] for at in starts if any(t.startswith(text[at:]) for t in self._texts)), b""), None
 
     def mask(self, beginning: bytes) -> Mask | None:
-        """All tokens but those whose rest the grammar does not take; None where there are no such tokens. There are few
-        beginnings, so each is computed once."""
+        """All tokens except those whose rest the grammar refuses; None if there are no such tokens. Beginnings are few,
+        so each mask is computed once."""
         if beginning not in self._masks:
             forbidden = [token for token in self._passing if not self._fits(beginning, token)]
             mask: Mask | None = None
@@ -56,7 +56,7 @@ class Triggers:
         return self._masks[beginning]
 
     def tokens(self, rest: bytes) -> list[int]:
-        """The rest behind a trigger, as tokens."""
+        """The rest after a trigger, as tokens."""
         return self._index.cut(rest)
 
     def _fits(self, beginning: bytes, token: int) -> bool:
@@ -68,7 +68,7 @@ class Triggers:
 
 
 class _State(NamedTuple):
-    """The state that `accept` changes. The grammar behind a trigger, if any, has accepted the token too."""
+    """The state that `accept` changes. The grammar after a trigger, if any, has accepted the token too."""
 
     ended: bool
     forced_finish: bool
@@ -77,15 +77,15 @@ class _State(NamedTuple):
 
 
 class TriggeredConstraint:
-    """The constraint that `bound` makes, behind every trigger; it needs `least` tokens. With `ends`, the answer is over
-    behind the first one."""
+    """The constraint that `bound` makes, after every trigger; it needs `minimum` tokens. With `ends`, the answer ends
+    after the first one."""
 
-    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], least: int, *, ends: bool) -> None:
+    def __init__(self, triggers: Triggers, bound: Callable[[], GrammarConstraint], minimum: int, *, ends: bool) -> None:
         self.ended = False
         self.forced_finish = False
         self._triggers = triggers
         self._bound = bound
-        self._least = least
+        self._minimum = minimum
         self._ends = ends
         self._beginning = b""
         self._inner: GrammarConstraint | None = None
@@ -96,14 +96,15 @@ class TriggeredConstraint:
         return self._triggers.mask(self._beginning) if self._inner is None else self._inner.mask(tokens_left)
 
     def accept(self, token: int, tokens_left: int) -> int:
-        """See `Constraint.accept`. Where there is no room for what must follow a trigger, the answer ends instead."""
+        """See `Constraint.accept`. If the tokens left do not suffice for the text after a trigger, the answer ends
+        instead."""
         self._history.append(_State(self.ended, self.forced_finish, self._beginning, self._inner))
         if self._inner is None:
             beginning, rest = self._triggers.follow(self._beginning, token)
             if rest is None:
                 self._beginning = beginning
                 return token
-            if tokens_left - 1 < self._least:
+            if tokens_left - 1 < self._minimum:
                 self.forced_finish = True
                 return self._triggers.end_token
             self._inner = self._bound()

@@ -30,8 +30,8 @@ class _PieceIndex:
         self._ids = {piece: token for token, piece in enumerate(vocabulary.pieces) if piece}
 
     def cut(self, data: bytes) -> list[int]:
-        """Tokens of `data`, always the longest that fits; bytes that no token has are left out. However a text is cut,
-        a grammar is in the same state behind it, so this need not be the way that the model learnt."""
+        """A greedy tokenisation of `data`; bytes without a token are omitted. Every tokenisation of a text leads a
+        grammar to the same state, so it need not be the model's own."""
         tokens, start = [], 0
         while start < len(data):
             found = self.longest(data, start)

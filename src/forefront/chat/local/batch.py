@@ -10,7 +10,7 @@ from forefront.engine.request import GenerateRequest
 
 
 class Batch:
-    """Submits `requests` on construction. Iterate it once, and close it in any case.
+    """Submits `requests` on construction. Iterate it once, and always close it.
 
     Choices are numbered over all requests. The constructor raises what `Engine.submit` raises, and the iteration what
     the generations raise.

@@ -20,7 +20,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingInput, Embedding
 from forefront.engine.engine_stats import EngineStats
 from forefront.engine.errors import EngineStoppedError, EngineUnavailableError, StepFailedError
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.tokenizer.tokenizer import TokenFrame, Tokenizer
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.embeddings import EmbeddingRequest, RerankRequest
@@ -29,7 +29,7 @@ from forefront.wire.tokens import TokenizeRequest
 
 # Tokens of one request: a hundred times a usual context.
 _MAX_TOKENS: Final = 2**19
-# Seconds: a forward pass so recent proves that the engine works.
+# A forward pass within this many seconds proves that the engine works.
 _PROBE_AGE: Final = 2.0
 # No project can have this name.
 _PROBE_TENANT: Final = Tenant("\0probe")
@@ -106,7 +106,7 @@ class EmbeddingBackend:
             tokens = await self._tokens(entry, param, tenant)
             total = self._check_size(len(tokens), total, param)
             inputs.append(EmbeddingInput(tokens))
-            rested = await rest(rested)  # token ids take no turn in a thread
+            rested = await yield_to_event_loop(rested)  # token ids take no turn in a thread
         return PreparedInputs(inputs, tenant, request.dimensions or width)
 
     async def prepare_ranking(self, request: RerankRequest, tenant: Tenant) -> PreparedInputs:
@@ -148,8 +148,8 @@ class EmbeddingBackend:
         units: list[Vector] = []
         rested = time.monotonic()
         for vector in shortened:
-            units.append(unit(vector))
-            rested = await rest(rested)
+            units.append(unit_vector(vector))
+            rested = await yield_to_event_loop(rested)
         return units
 
     # The rest of a backend.
@@ -210,7 +210,7 @@ class EmbeddingBackend:
         if isinstance(entry, str):
             tokens = await self._encode(entry, param, tenant)
             return [*self._frame.before, *tokens, *self._frame.after]
-        self._check_size(len(entry), 0, param)  # first, since a check of all ids takes a while
+        self._check_size(len(entry), 0, param)  # first, because checking all ids takes long
         self._codec.check(entry, param)
         return entry
 
@@ -238,14 +238,14 @@ class EmbeddingBackend:
         return _unsupported("makes embeddings", "/v1/embeddings")
 
 
-def unit(vector: Vector) -> Vector:
+def unit_vector(vector: Vector) -> Vector:
     """The vector with the length 1; zeros stay zeros."""
     length = float(np.linalg.norm(vector))
     return vector / np.float32(length) if length else vector
 
 
 def _frame(tokenizer: Tokenizer) -> TokenFrame:
-    """The tokens around texts by the tokenizer's settings: the token behind a text is also between two."""
+    """The tokens around texts by the tokenizer's settings: the token after a text is also between two."""
     before = _token(tokenizer, tokenizer.bos_token, tokenizer.add_bos)
     after = _token(tokenizer, tokenizer.eos_token, tokenizer.add_eos)
     return TokenFrame(before, after, after)

@@ -20,7 +20,7 @@ from forefront.engine.embedding.embedding_model import EmbeddingModel, Embedding
 from forefront.engine.engine import Engine
 from forefront.engine.model.device import DeviceError, find_device
 from forefront.engine.model.model import ModelOptions, PagedModel
-from forefront.engine.model.openvino_import import plain_reason
+from forefront.engine.model.openvino_import import error_summary
 from forefront.engine.model.paged_graph import PagedGraph
 from forefront.engine.scheduling.scheduler import SchedulerLimits
 from forefront.engine.speculation.drafter_factory import create_drafter
@@ -45,7 +45,7 @@ __all__ = [
     "load_engine",
 ]
 
-# A draft model's keys and values are that much smaller, at least.
+# The minimum ratio of the model's KV cache to the draft model's.
 DRAFT_KV_SHARE: Final = 8
 
 
@@ -165,7 +165,7 @@ def _compile(parts: ModelParts, options: ModelOptions) -> PagedModel:
     try:
         return PagedModel(parts.graph, parts.facts.context_length, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+        raise LoadError(f"OpenVINO cannot load it: {error_summary(error)}") from error
 
 
 def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, options: ModelOptions) -> PagedModel:
@@ -177,8 +177,8 @@ def _load_draft(draft: ModelParts, tokenizer: Tokenizer, model: PagedModel, opti
     try:
         draft_model = PagedModel(draft.graph, context, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise LoadError(f"OpenVINO cannot load its draft model: {plain_reason(error)}") from error
-    # Drafts must have no token that the model does not know, and both need the same hashes of blocks.
+        raise LoadError(f"OpenVINO cannot load its draft model: {error_summary(error)}") from error
+    # Drafts must contain only tokens of the model, and both models need equal block hashes.
     if draft_model.vocabulary_size > model.vocabulary_size or draft_model.block_size != model.block_size:
         raise LoadError("its draft model has a larger matrix of embeddings, or KV blocks of another size")
     return draft_model
@@ -222,7 +222,7 @@ def load_embedding_engine(parts: EmbeddingParts, options: ModelOptions) -> Embed
     try:
         model = EmbeddingModel(parts.graph, parts.facts.context_length, options)
     except RuntimeError as error:  # what OpenVINO raises for everything
-        raise LoadError(f"OpenVINO cannot load it: {plain_reason(error)}") from error
+        raise LoadError(f"OpenVINO cannot load it: {error_summary(error)}") from error
     _check_vocabulary(len(parts.tokenizer.pieces), model.shape.vocabulary_size, frozenset())
     return EmbeddingEngineParts(EmbeddingEngine(model), model.shape, parts.tokenizer)
 

@@ -19,12 +19,12 @@ from forefront.engine.errors import ConstraintError, EngineStoppedError, EngineU
 from forefront.engine.generation import Token
 from forefront.engine.request import GenerateRequest
 from forefront.fairness.tenant import Tenant
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.wire.completions.request import ChatRequest, CompletionRequest, SampledRequest
 from forefront.wire.errors import RequestError, shutting_down
 from forefront.wire.tokens import TokenizeRequest
 
-# Seconds: a token that was sampled so recently proves that the engine works.
+# A token sampled within this many seconds proves that the engine works.
 _PROBE_AGE = 2.0
 # No project can have this name.
 _PROBE_TENANT = Tenant("\0probe")
@@ -80,7 +80,7 @@ class LocalBackend:
         self._engine.start()
 
     async def probe(self) -> None:
-        """See `Backend.probe`. One attempt at a time, and none when a token has just been sampled."""
+        """See `Backend.probe`. At most one attempt runs, and none is needed when a token has just been sampled."""
         async with self._probe_lock:
             if time.monotonic() - self._engine.stats().last_token < _PROBE_AGE:
                 return
@@ -120,7 +120,7 @@ class LocalBackend:
                     for event in _decode(prepared.answers, tokens):
                         unfinished -= isinstance(event, ChoiceEnd)
                         yield event
-                        rested = await rest(rested)
+                        rested = await yield_to_event_loop(rested)
                     if not unfinished:
                         break
         finally:
@@ -131,7 +131,7 @@ class LocalBackend:
             usage.reasoning_tokens = sum(answer.reasoning_tokens for answer in prepared.answers)
         if usage.started is None:
             yield Started(prepared.prompt_tokens, usage.cached_tokens)
-        for answer in prepared.answers:  # only those that the deadline has cut have an end left
+        for answer in prepared.answers:  # only choices truncated by the deadline still need an end
             for event in answer.cut():
                 yield event
         usage.output_tokens = sum(answer.tokens for answer in prepared.answers)

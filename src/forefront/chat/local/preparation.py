@@ -12,7 +12,7 @@ from forefront.chat.local.text_codec import TextCodec, not_encodable
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder
 from forefront.chat.output.decoders import chat_decoders, text_decoders
-from forefront.chat.output.min_tokens import at_least
+from forefront.chat.output.min_tokens import minimum_length
 from forefront.chat.prompt.chat_template import TemplateError
 from forefront.chat.prompt.context_limit import PromptSizeLimit, fit_answer
 from forefront.chat.prompt.prompt_builder import Prompt, PromptBuilder
@@ -31,7 +31,7 @@ from forefront.wire.tokens import TokenizeRequest
 T = TypeVar("T")
 
 _DEFAULT_MAX_TOKENS = 16  # of `POST /v1/completions`
-# Not by their types, which differ among the APIs.
+# By name, because their types differ among the APIs.
 _MEDIA = {ImagePart: "images", AudioPart: "audio", FilePart: "files"}
 
 
@@ -194,7 +194,7 @@ class RequestPreparer:
     def _at_least(self, request: SampledRequest, constraint: ConstraintFactory | None) -> ConstraintFactory | None:
         if not request.min_tokens or request.ignore_eos:
             return constraint
-        return at_least(request.min_tokens, self._limits.end_tokens, self._limits.vocabulary_size, constraint)
+        return minimum_length(request.min_tokens, self._limits.end_tokens, self._limits.vocabulary_size, constraint)
 
     def _prompt(self, request: ChatRequest) -> Prompt:
         if self._prompts is None:
@@ -219,7 +219,7 @@ class RequestPreparer:
         return prompt, self._structured_output.chat(request, prompt.text)
 
     async def _form(self, request: CompletionRequest, tenant: Tenant) -> AnswerFormat | None:
-        """The constraint's source. Only a JSON schema takes long enough for a thread."""
+        """The constraint's source. Only JSON schemas take long enough to need a thread."""
         if request.response_format is None:
             return self._structured_output.text(request)
         return await self._codec.run(tenant, 0, lambda: self._structured_output.text(request))
@@ -234,7 +234,7 @@ class RequestPreparer:
             tokens = await self._codec.encode(self._format.opening + prompt, param, tenant)
         else:
             tokens = prompt
-            fit_answer(len(tokens), sampled, self._limits.context)  # first, since a check of all ids takes a while
+            fit_answer(len(tokens), sampled, self._limits.context)  # first, because checking all ids takes long
             self._codec.check(tokens, param)
         if not tokens:
             raise RequestError("invalid_value", f"`{param}` is empty.", param=param)

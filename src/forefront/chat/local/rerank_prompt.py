@@ -38,7 +38,7 @@ class RerankPrompt:
         return EmbeddingInput(tokens or [0], len(first))
 
     def _fill(self, query: str, document: str) -> list[str]:
-        """The prompt, in parts that are encoded one by one: cut within each control token's text of the client."""
+        """The prompt in separately encoded parts, split inside each control token's text in the client's texts."""
         parts = [""]
         for piece in self._pieces:
             if piece not in ("{query}", "{document}"):

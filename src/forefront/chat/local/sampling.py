@@ -9,7 +9,7 @@ from forefront.wire.receipt import EffectiveSampling
 
 
 def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_size: int) -> SamplingParams:
-    """The request's values, with defaults. Raises `RequestError` for a bias on a token outside of the vocabulary."""
+    """The request's values, with defaults. Raises `RequestError` for a bias on a token outside the vocabulary."""
     bias = {int(token): value for token, value in (request.logit_bias or {}).items()}
     if bias and max(bias) >= vocabulary_size:
         text = f"`logit_bias` names token {max(bias)}, but the vocabulary ends at {vocabulary_size - 1}."
@@ -28,7 +28,7 @@ def sampling_of(request: SampledRequest, top_logprobs: int | None, vocabulary_si
         logit_bias=bias,
         # Drawn here, so that the receipt can name it. 53 bits are exact in every JSON reader.
         seed=secrets.randbits(53) if request.seed is None else request.seed,
-        # A client that predicts its answer wants it soon.
+        # A client that predicts its answer prefers speed.
         repeatable=request.seed is not None and not (isinstance(request, ChatRequest) and request.prediction),
         top_logprobs=top_logprobs,
     )

@@ -20,7 +20,7 @@ T = TypeVar("T")
 # Threads that render and tokenise. A project has half of them at most. More threads take the interpreter lock from the
 # event loop: with four, another project's first token took 1.7 times as long under abuse.
 _THREADS: Final = 2
-# Tokens that are decoded at a time, and bytes of the text of all.
+# Tokens that are decoded per call, and the maximum bytes of the whole text.
 _BATCH: Final = 2**13
 MAX_DECODED: Final = 8 * 2**20
 
@@ -60,10 +60,12 @@ class TextCodec:
 
     def _texts(self, tokens: Sequence[int]) -> list[str]:
         texts = {token: self._text(token).decode(errors="replace") for token in set(tokens)}
-        return [texts[token] for token in tokens]  # equal ones are one object: a million others take long to free
+        return [
+            texts[token] for token in tokens
+        ]  # equal texts share one object, because a million separate objects take long to free
 
     def _decode(self, tokens: Sequence[int]) -> str:
-        """A batch at a time, since each call of the interpreter's C code holds its lock to the end."""
+        """Decode in batches, because each C call holds the interpreter lock until it ends."""
         decoder, parts, size = getincrementaldecoder("utf-8")("replace"), list[str](), 0
         for begin in range(0, len(tokens), _BATCH):
             batch = tokens[begin : begin + _BATCH]

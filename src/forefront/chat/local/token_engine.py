@@ -9,7 +9,7 @@ from forefront.fairness.tenant import Tenant
 
 
 class TokenEngine(Protocol):
-    """`Engine` of this process, or an engine behind it. `context_limit`: the most tokens of one sequence.
+    """`Engine` of this process, or the client of another engine. `context_limit`: maximum tokens of one sequence.
     `takes_predictions`: predicted outputs (`GenerateRequest.prediction`) have an effect."""
 
     context_limit: int

@@ -12,8 +12,8 @@ from forefront.chat.output.stop_strings import StopMatcher, StopStrings
 from forefront.engine.generation import Logprob, Token
 from forefront.wire.completions.response import FinishReason, TokenLogprob, TopLogprob
 
-# Tokens at a time, and of those with log-probabilities: with 20 alternatives each, they take a millisecond here, and as
-# much again in the encoder of the response.
+# Tokens per batch, without and with log-probabilities. With 20 alternatives each, a batch takes a millisecond here and
+# another in the response encoder.
 _BATCH = 128
 _DESCRIBED_BATCH = 16
 
@@ -38,8 +38,8 @@ class DecodeOptions:
     """The settings for decoding the choices of one request.
 
     `stops` and `stop_tokens` end a choice before a text or a token of its content, once it has `min_tokens` tokens.
-    With `logprobs` text carries log-probabilities, with `end_logprob` those of the end token too. A `mute` choice shows
-    no tokens: the request only scores its prompt.
+    With `logprobs` text carries log-probabilities, with `end_logprob` those of the end token too. A `mute` choice has
+    no text, because the request only scores its prompt.
     """
 
     stops: StopStrings
@@ -83,7 +83,7 @@ class ChoiceDecoder:
         # Log-probabilities that are not shown yet, each with the number of characters before it.
         self._logprobs: deque[tuple[int, TokenLogprob]] = deque()
         self._decoded = 0  # characters
-        self._held = 0  # characters of content that the stop strings hold back, or have cut off
+        self._held = 0  # characters of content that the stop strings hold back or removed
 
     def events(self, tokens: Sequence[Token]) -> Iterator[AnswerDelta | ChoiceEnd]:
         """The events of `tokens`, all of this choice, and the end.
@@ -139,7 +139,7 @@ class ChoiceDecoder:
         return self.tokens > self._min_tokens and (self._parser is None or self._parser.in_content)
 
     def _let_through(self, content: str) -> str:
-        """The content that the stop strings let through now."""
+        """The content that the stop strings release now."""
         if self.tokens <= self._min_tokens:
             return content
         shown = self._stops.feed(content)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from forefront.chat.model_format import ModelFormat
 from forefront.chat.output.choice_decoder import ChoiceDecoder, DecodeOptions, TokenTexts
 from forefront.chat.output.stop_strings import StopStrings
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
 
@@ -43,5 +43,5 @@ async def text_decoders(
     for prompt in prompts:
         for _ in range(request.n or 1):
             decoders.append(ChoiceDecoder(len(decoders), texts, options, echo=prompt if request.echo else ()))
-        rested = await rest(rested)
+        rested = await yield_to_event_loop(rested)
     return decoders

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 class Detokenizer:
     """Incremental decoder of one answer. `pieces[id]` are the bytes of each token.
 
-    Bytes that do not complete a character are held back; bytes that can never be part of one become U+FFFD, as the
-    model's own mistake. An incomplete character at the end of the answer is never shown.
+    Bytes that do not complete a character are held back; bytes that cannot be part of a character become U+FFFD. An
+    incomplete character at the end of the answer is never shown.
     """
 
     def __init__(self, pieces: Sequence[bytes]) -> None:

@@ -38,7 +38,7 @@ class HarmonyFormat:
 
     @property
     def marker_bytes(self) -> dict[int, bytes]:
-        """The text of each control token that the reader has to see, by id."""
+        """The text of each control token that the parser needs, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 
     @property
@@ -84,7 +84,7 @@ class HarmonyFormat:
 
 
 def find_harmony(template: str, control: Mapping[str, int]) -> HarmonyFormat | None:
-    """The format, if the chat template's source speaks it."""
+    """The format, if the chat template's source uses it."""
     if not all(marker in template for marker in ("<|start|>", "<|channel|>", "<|message|>")):
         return None
     return HarmonyFormat({marker: control[marker] for marker in _MARKERS if marker in control})
@@ -95,7 +95,7 @@ class HarmonyParser:
     calls are those of `tools` (name → JSON schema of the arguments).
 
     Text without a channel is content, and so is a message to an unknown function, header included. Line breaks stand
-    between messages of a kind. Any way of cutting the text gives the same deltas, put together.
+    between messages of a kind. The deltas add up to the same result for any split of the text.
     """
 
     def __init__(self, index: int, prompt: str, tools: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,7 +1,8 @@
 """Scans a text character by character; the result does not depend on how the text is split.
 
-A reading is a generator. It is sent one character at a time, "" at the end of the text, and returns what it found. What
-it yields, if anything, takes all text up to the next character that may matter, so that long runs need not be sent.
+A reading is a generator. It is sent one character at a time, "" at the end of the text, and returns what it found. It
+may yield a function that takes all text up to the next relevant character, so that long runs need not be sent character
+by character.
 """
 
 import re
@@ -14,7 +15,7 @@ ResultT = TypeVar("ResultT")
 Take = Callable[[str], None]
 TextReading = Generator[Take | None, str, ResultT]
 
-# What ends or changes a run within a JSON string or between tags.
+# Characters that end or change a run within a JSON string or between tags.
 _STOPS = '<"\\'
 
 

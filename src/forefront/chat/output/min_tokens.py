@@ -8,7 +8,7 @@ import numpy as np
 from forefront.engine.constraint import Constraint, ConstraintFactory, Mask
 
 
-def at_least(
+def minimum_length(
     minimum: int, end_tokens: Iterable[int], vocabulary_size: int, constraint: ConstraintFactory | None
 ) -> "MinimumLengthFactory":
     """A constraint that allows no end token before `minimum` tokens, and what `constraint` allows besides."""
@@ -20,7 +20,7 @@ def at_least(
 
 @dataclass(frozen=True, slots=True)
 class MinimumLengthFactory:
-    """Creates the constraints of `at_least`. `inner`: the factory of the constraint that holds besides."""
+    """Creates the constraints of `minimum_length`. `inner`: the factory of the constraint that holds besides."""
 
     minimum: int
     without_ends: Mask

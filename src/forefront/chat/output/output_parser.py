@@ -8,7 +8,7 @@ from forefront.chat.tools.tool_parser import ToolParser
 
 
 class OutputParser(Protocol):
-    """Parses the text of one choice. Any way of cutting the text gives the same deltas, put together."""
+    """Parses the text of one choice. The deltas add up to the same result for any split of the text."""
 
     @property
     def reasoning(self) -> bool:

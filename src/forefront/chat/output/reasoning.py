@@ -22,7 +22,7 @@ class ReasoningFormat:
 
     @property
     def marker_bytes(self) -> dict[int, bytes]:
-        """The text of each control token that the parser has to see, by id."""
+        """The text of each control token that the parser needs, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 
     def opened(self, prompt: str) -> bool:
@@ -36,7 +36,7 @@ _PHRASES: Final = ReasoningFormat(
     ("Here is my thought process:", "Here's my thought process:"), ("Here is my response:", "Here's my response:")
 )
 _APRIEL: Final = ("Here are my reasoning steps:",)
-# MiniMax M2 has results of tools, and not its answers, between `<response>` and `</response>`.
+# MiniMax M2 writes tool results, not its answers, between `<response>` and `</response>`.
 _WITHOUT_ANSWER: Final = "<minimax:tool_call>"
 _KNOWN: Final = (
     ReasoningFormat(("<think>",), ("</think>",), ("<response>", "</response>")),
@@ -57,7 +57,7 @@ _KNOWN: Final = (
 
 
 def find_reasoning_format(template: str, control: Mapping[str, int]) -> ReasoningFormat | None:
-    """The format that the chat template's source speaks; `control` are the tokenizer's control tokens (text → id)."""
+    """The format that the chat template's source uses; `control` are the tokenizer's control tokens (text → id)."""
     for form in _KNOWN:
         if form.answer is not None and (
             _WITHOUT_ANSWER in template or not all(marker in template for marker in form.answer)
@@ -77,17 +77,17 @@ def find_reasoning_format(template: str, control: Mapping[str, int]) -> Reasonin
 
 
 def _named(marker: str, template: str) -> bool:
-    """Whether the template writes the marker; a line break is an escape within Jinja's strings."""
+    """Whether the template writes the marker. A line break is an escape sequence in Jinja's strings."""
     return marker.rstrip() in template
 
 
 class ReasoningParser:
     """Splits an answer into reasoning and content. `opened`: the prompt has opened the reasoning.
 
-    Reasoning is the text between the markers at the beginning of the answer; markers further on are content. White
-    space at both ends of the reasoning and behind it is dropped, and so are markers around the answer itself. An answer
-    that ends within reasoning has no content. Any way of cutting the text gives the same, put together, in time that
-    grows with its length alone.
+    Reasoning is the text between the markers at the beginning of the answer; markers further on are content. Whitespace
+    at both ends of the reasoning and after it is dropped, and so are markers around the answer itself. An answer that
+    ends within reasoning has no content. The result is the same for any split of the text, in time linear in its
+    length.
     """
 
     def __init__(self, form: ReasoningFormat, *, opened: bool) -> None:
@@ -129,7 +129,7 @@ class ReasoningParser:
             char = yield self._content.append
 
     def _opening(self, markers: tuple[str, ...], char: str) -> TextReading[tuple[str, str, str]]:
-        """Reads white space and one of the markers; returns the marker, else the text, and the next character."""
+        """Reads whitespace and one of the markers; returns the marker, else the text, and the next character."""
         read = ""
         while char.isspace():
             read += char
@@ -156,7 +156,7 @@ class ReasoningParser:
         return char
 
     def _framed(self, end: str, char: str) -> TextReading[str]:
-        """Reads an answer up to the marker behind it; returns what follows that."""
+        """Reads an answer up to the marker after it; returns what follows that."""
         while char.isspace():
             char = yield None
         found = yield from until((end,), char, self._content.append)

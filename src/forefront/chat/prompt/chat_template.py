@@ -13,20 +13,19 @@ from forefront.chat.subprocess_worker import start_child
 
 TIME_LIMIT: Final = 2.0
 _START_LIMIT = 30.0
-_LONGEST = 64 * 2**20
+_MAX_ANSWER = 64 * 2**20
 
 
 class TemplateError(Exception):
-    """The template refuses these messages, or cannot be rendered. The text is fit for the client."""
+    """The template refuses these messages, or cannot be rendered. The message is safe to show to the client."""
 
 
 class ChatTemplate:
     """A Jinja template that turns messages into a prompt. Thread-safe.
 
-    A template comes with a model's file, so it is untrusted: it may take all memory or never end, in ways that cannot
-    be stopped from within. Child processes (`template_worker.py`) render it, one for each rendering at a time; one that
-    exceeds its limits costs the others nothing. Raises `TemplateError` at construction for a template that cannot be
-    compiled.
+    A template comes with a model's file, so it is untrusted: it may take all memory or never end, and cannot be
+    interrupted. Child processes (`template_worker.py`) render it, one rendering each; one that exceeds its limits does
+    not affect the others. Raises `TemplateError` at construction for a template that cannot be compiled.
     """
 
     def __init__(self, source: str, *, bos_token: str = "", eos_token: str = "") -> None:
@@ -92,7 +91,7 @@ class _Child:
             if not self._connection.poll(seconds):
                 self._end()
                 raise _EndedError(f"it takes longer than {seconds:.0f} seconds to render")
-            answer = msgspec.json.decode(self._connection.recv_bytes(_LONGEST), type=dict[str, str])
+            answer = msgspec.json.decode(self._connection.recv_bytes(_MAX_ANSWER), type=dict[str, str])
         except (EOFError, OSError):
             self._end()
             raise _EndedError("it takes too much memory") from None

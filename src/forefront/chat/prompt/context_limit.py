@@ -4,7 +4,7 @@ from forefront.wire.errors import RequestError
 
 # A tokenizer may omit or shorten parts of a text: one token may represent at least this many bytes.
 _BYTES_PER_TOKEN = 16
-# A template may leave out messages, or parts of them: conversations up to so many times the bound are rendered.
+# A template may omit messages or parts of them, so conversations up to this multiple of the bound are rendered.
 _LEFT_OUT = 4
 
 
@@ -14,10 +14,10 @@ def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
     Raises `RequestError` `context_length_exceeded`, with the numbers, where prompt and answer do not fit. Its texts
     hold "maximum context length is" and "prompt is too long": clients recognise an overflow by these words.
     """
-    most = wanted if wanted is not None else max(limit - prompt, 1)
-    excess = prompt + most - limit
+    maximum = wanted if wanted is not None else max(limit - prompt, 1)
+    excess = prompt + maximum - limit
     if excess <= 0:
-        return most
+        return maximum
     if prompt >= limit:
         text = (
             f"{_limit(limit)} The prompt is too long: it has {prompt} tokens, {excess} more than fit with room for an "
@@ -25,7 +25,7 @@ def fit_answer(prompt: int, wanted: int | None, limit: int) -> int:
         )
         raise RequestError("context_length_exceeded", text, param="messages")
     text = (
-        f"{_limit(limit)} The prompt is too long for an answer of {most} tokens (`max_tokens`): it has {prompt}, "
+        f"{_limit(limit)} The prompt is too long for an answer of {maximum} tokens (`max_tokens`): it has {prompt}, "
         f"together {excess} more than fit."
     )
     raise RequestError("context_length_exceeded", text, param="max_tokens")
@@ -47,13 +47,13 @@ class PromptSizeLimit:
         """Raises `RequestError` `context_length_exceeded` with the fewest tokens that `text`, the `what` of a request,
         can have."""
         # A character has at most four bytes, so most texts need not be encoded to be found short enough.
-        most = self._limit * self._token
-        if 4 * len(text) <= most or (size := len(text.encode("utf-8", "surrogatepass"))) <= most:
+        maximum = self._limit * self._token
+        if 4 * len(text) <= maximum or (size := len(text.encode("utf-8", "surrogatepass"))) <= maximum:
             return
-        least = -(-size // self._token)
-        excess = max(least + self._answered - self._limit, 1)
+        minimum = -(-size // self._token)
+        excess = max(minimum + self._answered - self._limit, 1)
         text = (
-            f"{_limit(self._limit)} The {what} is too long: its {size} bytes of text are at least {least} tokens of "
+            f"{_limit(self._limit)} The {what} is too long: its {size} bytes of text are at least {minimum} tokens of "
             f"{self._token} bytes, which is at least {excess} more than fit"
         )
         text += " with room for an answer." if self._answered else "."
@@ -61,10 +61,10 @@ class PromptSizeLimit:
 
     def check_messages(self, size: int) -> None:
         """Raises the same for messages of `size` characters that no template can make fit."""
-        most = self._limit * self._token * _LEFT_OUT
-        if size > most:
+        maximum = self._limit * self._token * _LEFT_OUT
+        if size > maximum:
             text = (
                 f"{_limit(self._limit)} The prompt is too long: its messages have {size} characters, and more than "
-                f"{most} cannot fit."
+                f"{maximum} cannot fit."
             )
             raise RequestError("context_length_exceeded", text, param="messages")

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from os.path import commonprefix
 
-# A search holds Python's lock to its end, so a long text is searched in pieces of so many characters.
+# A search holds the interpreter lock until it ends, so a long text is searched in pieces of this many characters.
 _PIECE = 2**16
-_DEPTH = 20  # of branches within branches, which Python's compiler reads recursively
+_DEPTH = 20  # maximum nesting of branches, which Python's compiler reads recursively
 
 
 class ControlTokenFinder:
     """Finds the texts of control tokens, overlapping ones too.
 
-    The pattern is the trie of all texts, so a character costs the same however many control tokens there are. Texts of
-    one character are left out, since they cannot be cut.
+    The pattern is the trie of all texts, so the cost of a character does not depend on the number of control tokens.
+    Texts of one character are omitted, because they cannot be split.
     """
 
     def __init__(self, token_texts: Iterable[str]) -> None:
@@ -28,7 +28,7 @@ class ControlTokenFinder:
         return next(self.places(text), None) is not None
 
     def places(self, text: str) -> Iterator[int]:
-        """The place of each of them, in order."""
+        """The position of each occurrence, in order."""
         if self._pattern is None or not any(first in text for first in self._firsts):
             return
         for begin in range(0, len(text), _PIECE):

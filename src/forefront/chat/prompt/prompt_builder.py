@@ -1,4 +1,4 @@
-"""From messages to prompt tokens, such that no content can pass for a control token."""
+"""From messages to prompt tokens; content never becomes a control token."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PromptBuilder:
 
     Where content contains the text of a control token (`<|im_end|>`), it is cut inside that text and its parts are
     encoded separately, so the model reads the same characters as plain text. Everything else is encoded in one piece,
-    as in training. What `bound` refuses is not encoded.
+    as in training. Texts that `bound` refuses are not encoded.
     """
 
     def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, bound: PromptSizeLimit | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Finds how a chat template takes calls and their results, by rendering a conversation that has some."""
+"""Detects how a chat template takes calls and their results, by rendering a conversation with both."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harm
         return TemplateStyle(**shared)
     styles = [TemplateStyle(**shared, **style) for style in _candidates(form)]
     own = [style for style in styles if style.written is None]
-    # Some templates show calls only where tools are offered.
+    # Some templates show calls only if tools are given.
     offered = {name: [_TOOL] for name in shared["tool_variables"]}
     attempts: list[tuple[TemplateStyle, dict[str, Any]]] = [(style, {}) for style in own] + [
         (style, offered) for style in own
@@ -90,7 +90,7 @@ def _shows(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str,
         prompt = template.render(template_messages(_conversation(), style), variables)
     except TemplateError:
         return False
-    # An object that is printed as Python has single quotes.
+    # An object printed in Python syntax has single quotes.
     shown = all(text in prompt for text in (_NAME, *_PLACES, *_RESULTS))
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
 

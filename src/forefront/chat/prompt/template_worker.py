@@ -37,9 +37,9 @@ from forefront.engine.free_memory import tune_allocator
 _CPU_LIMIT: Final = 1.0
 _MEMORY_LIMIT: Final = 2**30
 _TEXT_LIMIT: Final = 48 * 2**20
-# A template needs none of these audit events. They are refused in case the sandbox of Jinja has a hole.
+# Templates need none of these audit events, which are refused in case Jinja's sandbox can be escaped.
 _REFUSED: Final = ("open", "os.", "socket.", "subprocess.", "ctypes.", "shutil.", "tempfile.", "import", "mmap.")
-# What Jinja and Python load at their first use.
+# Modules that Jinja and Python load at their first use.
 _LAZY: Final = (
     "_strptime",
     "encodings.unicode_escape",
@@ -52,7 +52,7 @@ _LAZY: Final = (
 
 
 class JinjaError(Exception):
-    """The template cannot be compiled, or refuses a conversation. The text is fit for the client."""
+    """The template cannot be compiled, or refuses a conversation. The message is safe to show to the client."""
 
 
 class _TimeError(Exception):
@@ -123,7 +123,7 @@ def _reason(error: Exception) -> str:
 
 
 def _no_other(_name: str) -> None:
-    """No template but the model's own can be loaded."""
+    """Other templates cannot be loaded."""
 
 
 def _refuse(message: object) -> NoReturn:
@@ -182,7 +182,7 @@ def _serve(connection: Connection) -> None:
     while True:
         try:
             wanted = json.loads(connection.recv_bytes())
-        except EOFError:  # the server is gone
+        except EOFError:  # the server has ended
             return
         try:
             if jinja is None:

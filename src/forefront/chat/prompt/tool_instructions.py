@@ -7,7 +7,7 @@ model, which was not trained for tools.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from forefront.chat.tools.format_detection import present
+from forefront.chat.tools.format_detection import control_markers
 from forefront.chat.tools.formats.hermes import HermesFormat
 from forefront.chat.tools.tool_format import ToolFormat, compact
 
@@ -26,7 +26,7 @@ def described_format(control: Mapping[str, int]) -> ToolFormat:
     """The format of calls that the text describes. `control` are the tokenizer's control tokens (text → id)."""
     plain = HermesFormat()
     markers = (*plain.openings, *plain.closings)
-    return HermesFormat(control=present(control, *markers))
+    return HermesFormat(control=control_markers(control, *markers))
 
 
 def with_instructions(

@@ -10,16 +10,24 @@ from forefront.chat.grammar.schema.schema_leaves import lengths, string_conditio
 from forefront.chat.grammar.schema.schema_merge import NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
-from forefront.chat.tools.argument_schema import enumerated, is_open, part_alone, properties, required, resolve, types
-from forefront.chat.tools.tool_format import Rules, compact, literal
+from forefront.chat.tools.argument_schema import (
+    enumerated,
+    is_open,
+    properties,
+    required,
+    resolve,
+    standalone_schema,
+    types,
+)
+from forefront.chat.tools.tool_format import LarkRules, compact, literal
 from forefront.wire.completions.tools import CUSTOM_ARGUMENT, TEXT_GRAMMAR, Tool
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}, "additionalProperties": False}
-# A name of an argument where the schema leaves it open.
+# The name of an argument that the schema does not name.
 FREE_NAME: Final = "/[a-zA-Z_][a-zA-Z0-9_]{0,63}/"
 
 
-def schema_of(tool: Tool) -> dict[str, Any]:
+def parameters_schema(tool: Tool) -> dict[str, Any]:
     """The JSON schema of the tool's arguments."""
     return _NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
 
@@ -37,19 +45,19 @@ def request_path(path: str) -> str:
 
 def json_arguments(tool: Tool) -> str:
     """Lark expression for the arguments as one JSON object."""
-    schema = {"type": "object", **schema_of(tool)}
+    schema = {"type": "object", **parameters_schema(tool)}
     return schema_lark(schema, path_of(tool), strict=bool(tool.function.strict), fallback={"type": "object"})
 
 
 def json_value(part: Any, tool: Tool, key: str = "") -> str:
     """Lark expression for JSON of a part of the tool's schema: that of the argument `key`."""
     path = path_of(tool) + (f".properties.{key}" if key else "")
-    schema = part_alone(part, schema_of(tool))
+    schema = standalone_schema(part, parameters_schema(tool))
     return schema_lark(schema, path, strict=bool(tool.function.strict), fallback={})
 
 
 def sequence(
-    schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str, rules: Rules
+    schema: Mapping[str, Any], argument: Callable[[str, Any], str], free: str, separator: str, rules: LarkRules
 ) -> str:
     """Lark expression for the arguments of `schema` one after the other, optional ones left out or not.
 
@@ -61,7 +69,7 @@ def sequence(
     made = [(rules.rule(argument(key, part)), key in needed) for key, part in named.items()]
     if not separator:
         return " ".join(name if must else f"{name}?" for name, must in made)
-    # From the end: what may follow an argument, and what may come where there is none before.
+    # From the last argument to the first: the text that may follow an argument, and that without an argument before.
     rest = first = '""'
     for name, must in reversed(made):
         first = rules.rule(f"{name} {rest}" if must else f"{name} {rest} | {first}")
@@ -69,26 +77,26 @@ def sequence(
     return first
 
 
-def raw_text(part: Any, tool: Tool, key: str, end: str, rules: Rules, marker: str = "", *, ahead: str = "") -> str:
+def raw_text(part: Any, tool: Tool, key: str, end: str, rules: LarkRules, marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for the value of the argument `key` between tags: a string as it is, anything else as JSON; `end`
-    behind it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
+    after it. If there is a control token in `end`, `marker` is the Lark expression from it on, and `ahead` the text
     before."""
-    root = schema_of(tool)
-    behind = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
+    root = parameters_schema(tool)
+    after = f"{literal(ahead)} {marker}" if ahead else marker or literal(end)
     values = enumerated(part, root)
     if values is not None:
-        return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {behind}"
+        return f"({' | '.join(literal(v if isinstance(v, str) else compact(v)) for v in values)}) {after}"
     grammar = resolve(part, root).get(TEXT_GRAMMAR)
     if grammar is not None:
-        return f"{custom_text(grammar, tool, key, rules)} {behind}"
+        return f"{custom_text(grammar, tool, key, rules)} {after}"
     allowed = types(part, root)
     if not allowed or "string" not in allowed:
-        return f"{json_value(part, tool, key)} {behind}"
+        return f"{json_value(part, tool, key)} {after}"
     conditions = text_conditions(resolve(part, root), tool, key, rules) if allowed == {"string"} else ()
     return free_text(end, rules, conditions, marker, ahead=ahead)
 
 
-def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
+def custom_text(grammar: Any, tool: Tool, key: str, rules: LarkRules) -> str:
     """Lark expression for the text of a custom tool. Raises `UnenforceableError`."""
     try:
         if grammar["syntax"] == "regex":
@@ -103,7 +111,7 @@ def custom_text(grammar: Any, tool: Tool, key: str, rules: Rules) -> str:
     return start
 
 
-def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rules) -> Sequence[str]:
+def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: LarkRules) -> Sequence[str]:
     """Lark expressions, for use in a terminal, that a string which is not JSON must match.
 
     Keywords that cannot be enforced are left out. Raises `UnenforceableError` in a function with `strict`.
@@ -120,9 +128,9 @@ def text_conditions(schema: Mapping[str, Any], tool: Tool, key: str, rules: Rule
     return conditions if limits is None else [*conditions, f"/{RAW_TEXT.any_character}{limits}/"]
 
 
-def free_text(end: str, rules: Rules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
+def free_text(end: str, rules: LarkRules, conditions: Sequence[str] = (), marker: str = "", *, ahead: str = "") -> str:
     """Lark expression for text up to `end`, which it includes; see `raw_text` and `text_conditions`."""
-    # As one terminal with its end: a lexer would not give back what text alone has taken of it.
+    # One terminal with its end: a lexer would not return the part of the end that the text has consumed.
     own = ahead if marker else end
     last = escape(own)
     expression = f"/(?s:.*){last}/ & ~/(?s:.*){escape(end.lstrip())}(?s:{'.*' if marker else '.+'})/"

@@ -22,7 +22,7 @@ def required(schema: Mapping[str, Any]) -> frozenset[str]:
 
 
 def is_open(schema: Mapping[str, Any]) -> bool:
-    """Whether there may be arguments that the schema does not name."""
+    """Whether the schema allows arguments that it does not name."""
     top = resolve(schema, schema)
     return bool(top.get("additionalProperties", "properties" not in top))
 
@@ -52,7 +52,7 @@ def types(part: Any, root: Mapping[str, Any], depth: int = 0) -> frozenset[str]:
 
 
 def enumerated(part: Any, root: Mapping[str, Any]) -> list[Any] | None:
-    """All values that there are, where the schema lists them."""
+    """All allowed values, if the schema lists them."""
     part = resolve(part, root)
     if "const" in part:
         return [part["const"]]
@@ -74,16 +74,16 @@ def from_text(text: str, part: Any, root: Mapping[str, Any]) -> Any:
     return text
 
 
-def fit(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
-    """A value of Python's as the schema has it: a number in a string becomes a number where only numbers are allowed,
-    and the other way round."""
+def fit_to_schema(value: Any, part: Any, root: Mapping[str, Any]) -> Any:
+    """A Python value converted to a type of the schema: a numeric string becomes a number where only numbers are
+    allowed, and vice versa."""
     allowed = types(part, root)
     if isinstance(value, str):
         return value if "string" in allowed else from_text(value, part, root)
     return _fitting(value, allowed, value if isinstance(value, dict | list) else _text(value))
 
 
-def part_alone(part: Any, root: Mapping[str, Any]) -> dict[str, Any]:
+def standalone_schema(part: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     """A part of a schema as a complete schema, with the definitions it refers to."""
     alone = dict(part) if isinstance(part, Mapping) else {}
     if not any(True for _ in _references(alone)):

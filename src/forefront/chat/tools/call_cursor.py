@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import Take, TextReading
 
-# Maximum characters in front of the arguments: a name and its markers.
+# Maximum characters before the arguments: a name and its markers.
 _MAX_HEAD: Final = 512
 # Levels of brackets in arguments that are converted as a whole.
 _MAX_DEPTH: Final = 64
 
 
 class NotACallError(Exception):
-    """The text is no call, or not a whole one.
+    """The text is not a complete call.
 
     `char` is the first character that does not belong; `unread` is text before it that turned out not to belong.
     """
@@ -84,28 +84,28 @@ class CallCursor:
             text = "".join(self._held) + text
         self._argument(text)
 
-    def white(self, char: str) -> TextReading[str]:
-        """Passes over white space from `char` on."""
+    def skip_whitespace(self, char: str) -> TextReading[str]:
+        """Passes over whitespace from `char` on."""
         while char and char in " \t\r\n":
             char = yield from self.accept(char)
         return char
 
     def accept(self, char: str, take: Take | None = None) -> TextReading[str]:
-        """Takes `char` for a part of the call; returns the next one. `take` may have the run behind it, if any."""
+        """Takes `char` for a part of the call; returns the next one. `take` may have the run after it, if any."""
         if not self.begun:
             self._raw.append(char)
         return (yield take if self.begun else None)
 
     def expect(self, wanted: str, char: str) -> TextReading[str]:
-        """Accepts `char` if it is `wanted`, and white space around it."""
-        char = yield from self.white(char)
+        """Accepts `char` if it is `wanted`, and whitespace around it."""
+        char = yield from self.skip_whitespace(char)
         if char != wanted:
             raise NotACallError(char)
         char = yield from self.accept(char)
-        return (yield from self.white(char))
+        return (yield from self.skip_whitespace(char))
 
     def one_of(self, texts: tuple[str, ...], char: str) -> TextReading[tuple[str, str]]:
-        """Reads one of `texts`, none of which begins another; returns it and the character behind it."""
+        """Reads one of `texts`, none of which begins another; returns it and the character after it."""
         held = ""
         while held not in texts:
             if not char or not any(text.startswith(held + char) for text in texts):
@@ -115,13 +115,13 @@ class CallCursor:
         return held, char
 
     def tail(self, text: str, char: str) -> TextReading[str]:
-        """Reads `text`, which ends a call that has begun, with white space before it."""
+        """Reads `text`, which ends a call that has begun, with whitespace before it."""
         while char.isspace():
             char = yield None
         return (yield from self.one_of((text,), char))[1] if text else char
 
     def balanced(self, char: str, quotes: tuple[str, ...], *, escapes: bool) -> TextReading[tuple[str, str]]:
-        """The text from the bracket `char` to its partner, and the character behind it.
+        """The text from the bracket `char` to its partner, and the character after it.
 
         Brackets within `quotes` do not count; with `escapes`, a backslash there hides the next character.
         """

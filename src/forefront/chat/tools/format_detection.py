@@ -34,15 +34,15 @@ def find_tool_format(template: str, control: ControlTokens) -> ToolFormat | None
     return None
 
 
-def present(control: ControlTokens, *markers: str) -> dict[str, int]:
-    """Those of the markers that are control tokens."""
+def control_markers(control: ControlTokens, *markers: str) -> dict[str, int]:
+    """The markers that are control tokens, with their ids."""
     return {marker: control[marker] for marker in markers if marker in control}
 
 
 def _mistral(template: str, control: ControlTokens) -> ToolFormat | None:
     if "[TOOL_CALLS]" not in template:
         return None
-    markers = present(control, "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
+    markers = control_markers(control, "[TOOL_CALLS]", "[ARGS]", "[CALL_ID]")
     space = " " if "[TOOL_CALLS] [" in template else ""
     return MistralFormat(named="[ARGS]" in template, space=space, control=markers)
 
@@ -52,7 +52,7 @@ def _signed(template: str, control: ControlTokens) -> ToolFormat | None:
         if all(text in template for text in signature.texts):
             form = signature.format
             markers = (*form.openings, *form.closings, *signature.markers)
-            return replace(form, control=present(control, *markers))
+            return replace(form, control=control_markers(control, *markers))
     return None
 
 
@@ -61,7 +61,7 @@ def _lfm(template: str, control: ControlTokens) -> ToolFormat | None:
     if opening not in template and not ("tools" in template and opening in control):
         return None
     kind = JsonListFormat if _ARGUMENTS.search(template) and '"name"' in template else PythonicFormat
-    return kind(openings=(opening,), closings=("]", closing), control=present(control, opening, closing))
+    return kind(openings=(opening,), closings=("]", closing), control=control_markers(control, opening, closing))
 
 
 def _list(template: str, control: ControlTokens) -> ToolFormat | None:
@@ -77,18 +77,18 @@ def _list(template: str, control: ControlTokens) -> ToolFormat | None:
         named = closing in template and opening in template
         if named or ("tools" in template and {opening, closing} <= set(control)):
             return JsonListFormat(
-                openings=(opening,), closings=("]", closing), control=present(control, opening, closing)
+                openings=(opening,), closings=("]", closing), control=control_markers(control, opening, closing)
             )
     opening = "<|tool_call|>"
     if opening in template or ("tools" in template and opening in control):
-        return JsonListFormat(openings=(opening,), control=present(control, opening))
+        return JsonListFormat(openings=(opening,), control=control_markers(control, opening))
     return None
 
 
 def _hermes(template: str, control: ControlTokens) -> ToolFormat | None:
     if "<tool_call>" not in template or not _ARGUMENTS.search(template):
         return None
-    return HermesFormat(control=present(control, "<tool_call>", "</tool_call>"))
+    return HermesFormat(control=control_markers(control, "<tool_call>", "</tool_call>"))
 
 
 def _pythonic(template: str, control: ControlTokens) -> ToolFormat | None:
@@ -96,10 +96,12 @@ def _pythonic(template: str, control: ControlTokens) -> ToolFormat | None:
         return FencedPythonicFormat()
     opening, closing = "<function_calls>", "</function_calls>"
     if opening in template and closing in template:
-        return FencedPythonicFormat(openings=(opening,), fence=closing, control=present(control, opening, closing))
+        return FencedPythonicFormat(
+            openings=(opening,), fence=closing, control=control_markers(control, opening, closing)
+        )
     if not is_pythonic(template):
         return None
-    markers = present(control, "<|python_start|>", "<|python_end|>")
+    markers = control_markers(control, "<|python_start|>", "<|python_end|>")
     if len(markers) == 2:
         return BarePythonicFormat(openings=("<|python_start|>",), closings=("]", "<|python_end|>"), control=markers)
     return BarePythonicFormat()
@@ -111,7 +113,7 @@ def _llama(template: str, control: ControlTokens) -> ToolFormat | None:
     if marker is None or not _PARAMETERS.search(template):
         return None
     closing = ("<|python_end|>",) if marker == "<|python_start|>" else ()
-    return LlamaFormat(openings=(marker,), closings=closing, control=present(control, marker, *closing))
+    return LlamaFormat(openings=(marker,), closings=closing, control=control_markers(control, marker, *closing))
 
 
 def _bare_list(template: str, _control: ControlTokens) -> ToolFormat | None:

@@ -15,7 +15,7 @@ _SHORT_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class JsonCallParser(CallCursor):
-    """Parses one call, as far as it is JSON.
+    """Parses the JSON of one call.
 
     Arguments written as a JSON string are unwrapped; those left out, null or "" are `{}`. Arguments end where their
     brackets do. They are passed on as they are, JSON throughout or not; only `<` outside a string, which begins a
@@ -24,7 +24,7 @@ class JsonCallParser(CallCursor):
     """
 
     def object(self, char: str) -> TextReading[str]:
-        """Reads `{"name": …, "arguments": {…}}`, whose first character is `char`; returns the character behind it.
+        """Reads `{"name": …, "arguments": {…}}`, whose first character is `char`; returns the character after it.
 
         Raises `NotACallError`, before the call has begun or after.
         """
@@ -33,7 +33,7 @@ class JsonCallParser(CallCursor):
             key, char = yield from self._string(char)
             char = yield from self.expect(":", char)
             char = yield from self._member(key, char)
-            char = yield from self.white(char)
+            char = yield from self.skip_whitespace(char)
             if char == ",":
                 char = yield from self.expect(",", char)
             elif char != "}":
@@ -45,19 +45,19 @@ class JsonCallParser(CallCursor):
         return (yield None)
 
     def entry(self, char: str) -> TextReading[str]:
-        """Reads `{NAME: {…}}`, whose first character is `char`; returns the character behind it."""
+        """Reads `{NAME: {…}}`, whose first character is `char`; returns the character after it."""
         char = yield from self.expect("{", char)
         name, char = yield from self._string(char)
         self.name(name, char)
         char = yield from self.expect(":", char)
         char = yield from self.arguments(char)
-        char = yield from self.white(char)
+        char = yield from self.skip_whitespace(char)
         if char != "}":
             raise NotACallError(char)
         return (yield None)
 
     def arguments(self, char: str) -> TextReading[str]:
-        """Reads arguments directly after the name, `{…}`; returns the character behind them."""
+        """Reads arguments directly after the name, `{…}`; returns the character after them."""
         if char != "{":
             raise NotACallError(char)
         return (yield from self._nested(char, self.take))
@@ -136,7 +136,7 @@ class JsonCallParser(CallCursor):
         return (yield from self.accept(char))
 
     def _unescaped(self, char: str) -> TextReading[tuple[str, str]]:
-        """The next character of a string's value, and the one behind it in the text."""
+        """The next character of a string's value, and the one after it in the text."""
         if char != "\\":
             return char, (yield from self.accept(char))
         char = yield from self.accept(char)

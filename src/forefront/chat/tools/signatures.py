@@ -90,7 +90,7 @@ SIGNATURES: Final = (
             openings=_DEEPSEEK_BEGIN,
             closings=_DEEPSEEK_END,
             before=f"function{_DEEPSEEK_SEPARATOR}",
-            behind="\n```json\n",
+            after="\n```json\n",
             tail="```",
             between_calls="\n",
         ),
@@ -98,7 +98,7 @@ SIGNATURES: Final = (
     ),
     Signature(  # DeepSeek V3.1
         ("<｜tool▁calls▁begin｜>",),
-        SectionFormat(openings=_DEEPSEEK_BEGIN, closings=_DEEPSEEK_END, behind=_DEEPSEEK_SEPARATOR),
+        SectionFormat(openings=_DEEPSEEK_BEGIN, closings=_DEEPSEEK_END, after=_DEEPSEEK_SEPARATOR),
         (_DEEPSEEK_SEPARATOR,),
     ),
     Signature(  # Kimi K2
@@ -106,14 +106,14 @@ SIGNATURES: Final = (
         SectionFormat(
             openings=("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
             closings=("<|tool_call_end|>", "<|tool_calls_section_end|>"),
-            behind=_KIMI_SEPARATOR,
+            after=_KIMI_SEPARATOR,
             counted=True,
         ),
         (_KIMI_SEPARATOR,),
     ),
     Signature(  # Functionary 3.1, and Llama 3.1's functions of its own
         ("<function=", "</function>", 'example_name"'),
-        SectionFormat(openings=("<function=",), closings=("</function>",), behind=">"),
+        SectionFormat(openings=("<function=",), closings=("</function>",), after=">"),
     ),
     Signature(("<start_function_call>", "<end_function_call>"), GemmaFormat(), ("<escape>",)),  # FunctionGemma
     Signature(  # Gemma 4

@@ -14,7 +14,7 @@ from forefront.wire.completions.tools import Tool
 PastCall = tuple[str, Mapping[str, Any]]
 
 
-class Rules:
+class LarkRules:
     """The unnamed rules of a Lark grammar. Equal rules are shared."""
 
     def __init__(self) -> None:
@@ -46,8 +46,8 @@ class ToolFormat(ABC):
     """A format of calls: how to read it, how to write it, and what grammar it has.
 
     Each of `openings` begins a run of calls; the first one is what a grammar writes. `closings` are dropped directly
-    behind a call. `control` are the markers that are control tokens (text → id): the detokenizer has to spell them
-    out, and a grammar has to name their ids.
+    after a call. `control` are the markers that are control tokens (text → id): the detokenizer writes their texts, and
+    a grammar refers to their ids.
     """
 
     openings: tuple[str, ...]
@@ -56,19 +56,19 @@ class ToolFormat(ABC):
 
     # The beginning of a call without a marker, at the start of an answer.
     bare: ClassVar[str] = ""
-    # Characters behind a call that announce the next one of the same run.
+    # Characters after a call that announce the next one of the same run.
     more: ClassVar[str] = ""
 
     @property
     def marker_bytes(self) -> dict[int, bytes]:
-        """The text of each control token that the parser has to see, by id."""
+        """The text of each control token that the parser needs, by id."""
         return {token: text.encode() for text, token in self.control.items()}
 
     @abstractmethod
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
-        """Reads one call from `char` on; returns the first character behind it.
+        """Reads one call from `char` on; returns the first character after it.
 
-        `marker` is the opening in front of the run's first call, "" for a bare call and for the later ones. Raises
+        `marker` is the opening before the run's first call, "" for a bare call and for the later ones. Raises
         `NotACallError`.
         """
 
@@ -77,8 +77,8 @@ class ToolFormat(ABC):
         """The calls as the model writes them."""
 
     @abstractmethod
-    def rule(self, tool: Tool, rules: Rules) -> str:
-        """Lark expression for one call of `tool`, and what else it needs in `rules`."""
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
+        """Lark expression for one call of `tool`. Adds further rules to `rules`."""
 
     @abstractmethod
     def block(self, *, parallel: bool) -> str:
@@ -99,9 +99,9 @@ class ToolFormat(ABC):
     def marker(self, text: str) -> str:
         """Lark expression for a marker, or for text that holds control tokens."""
         for marker, token in self.control.items():
-            before, found, behind = text.partition(marker)
+            before, found, after = text.partition(marker)
             if found:
-                parts = (self.marker(before) if before else "", f"<[{token}]>", self.marker(behind) if behind else "")
+                parts = (self.marker(before) if before else "", f"<[{token}]>", self.marker(after) if after else "")
                 return " ".join(part for part in parts if part)
         return literal(text)
 
@@ -112,5 +112,5 @@ def literal(text: str) -> str:
 
 
 def compact(value: Any) -> str:
-    """JSON as models were trained to write it."""
+    """JSON in the style of training data."""
     return json.dumps(value, ensure_ascii=False)

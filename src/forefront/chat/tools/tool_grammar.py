@@ -6,7 +6,7 @@ from typing import Literal
 
 from forefront.chat.grammar.schema.schema_report import UnenforceableError
 from forefront.chat.tools.argument_grammar import request_path
-from forefront.chat.tools.tool_format import Rules, ToolFormat
+from forefront.chat.tools.tool_format import LarkRules, ToolFormat
 from forefront.wire.completions.tools import Tool
 from forefront.wire.errors import RequestError
 
@@ -38,7 +38,7 @@ def tool_grammar(
     breaks may come first. Raises `RequestError` (422).
     """
     parallel = parallel and mode != "one"
-    parts = Rules()
+    parts = LarkRules()
     rules = [f"tool_{place}: {_rule(form, tool, parts)}" for place, tool in enumerate(tools)]
     rules.append("tool: " + " | ".join(f"tool_{place}" for place in range(len(tools))))
     rules.append("calls: " + form.block(parallel=parallel))
@@ -57,7 +57,7 @@ def tool_grammar(
     return ToolGrammar(lark, left_out=tuple(parts.left_out))
 
 
-def _rule(form: ToolFormat, tool: Tool, rules: Rules) -> str:
+def _rule(form: ToolFormat, tool: Tool, rules: LarkRules) -> str:
     try:
         return form.rule(tool, rules)
     except RecursionError:

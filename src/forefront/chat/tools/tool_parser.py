@@ -15,18 +15,18 @@ class ToolParser:
     """Reads the answer of choice `index`, in which calls of `tools` (name → JSON schema of the arguments) are written
     in `form`.
 
-    Any way of cutting the text gives the same deltas, put together, in time that grows with its length alone.
+    The deltas add up to the same result for any split of the text, in time linear in its length.
 
-    A call begins (`ToolCallBegin`) once its name is known and its arguments have begun. What turns out before that to
-    be no call (not in the format, an unknown tool, cut off) is content, word for word, markers included; markers within
-    it are not looked for. A call that has begun stays one: if its arguments break off, they stay as they are, and what
-    follows is read as what follows a call. So of the text only this is not shown: the markers and the syntax around
-    arguments, white space around a run of calls (what stood before the run is kept if content comes before it and
-    behind), and closing markers, whole or cut off by the end, directly behind a call.
+    A call begins (`ToolCallBegin`) once its name is known and its arguments have begun. Text that turns out not to be a
+    call before that (another format, an unknown tool, a truncated call) is verbatim content, markers included. Markers
+    within it are ignored. A call that has begun stays one: if its arguments break off, they stay as they are, and what
+    follows is read as what follows a call. Only this text is not shown: markers and the syntax around arguments;
+    whitespace around a run of calls, except between two contents; and closing markers, complete or truncated, directly
+    after a call.
     """
 
     def __init__(self, index: int, form: ToolFormat, tools: Mapping[str, Mapping[str, Any]]) -> None:
-        self.in_content = True  # the next text is outside of a run of calls
+        self.in_content = True  # the next text is outside a run of calls
         self._index = index
         self._form = form
         self._tools = tools
@@ -66,7 +66,7 @@ class ToolParser:
             char = (yield None) if found in self._markers else ""
 
     def _run(self, marker: str, char: str) -> TextReading[str]:
-        """Calls behind `marker`; returns the first character behind them."""
+        """Calls after `marker`; returns the first character after them."""
         self.in_content = False
         char = yield from self._run_of_calls(marker, char)
         self.in_content = True
@@ -116,10 +116,10 @@ class ToolParser:
 
 
 class _Content:
-    """Content on its way to `pending`, without the white space around calls."""
+    """Content on its way to `pending`, without the whitespace around calls."""
 
     def __init__(self, pending: list[tuple[int, str, str]]) -> None:
-        self.behind_call = False  # only white space has come since the last call
+        self.behind_call = False  # only whitespace has come since the last call
         self._pending = pending
         self._shown = False
         self._white: list[str] = []

@@ -68,7 +68,7 @@ def _save(conversation: ChatHistory, text: str) -> str:
     messages = conversation.messages()
     content = json.dumps(messages, ensure_ascii=False, indent=1) if path.suffix == ".json" else _markdown(messages)
     try:
-        with path.open("x", encoding="utf-8") as file:  # never over another file
+        with path.open("x", encoding="utf-8") as file:  # never overwrites a file
             file.write(content + "\n")
     except FileExistsError:
         return f"{printable(str(path))} exists; choose another name."

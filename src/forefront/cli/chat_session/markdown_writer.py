@@ -11,13 +11,13 @@ from rich.text import Text
 from forefront.cli.options.client_options import strip_controls
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-# A longer block is shown as its last lines until it is complete: each refresh renders it anew.
+# Of a longer block only the last lines are shown until it is complete, because each refresh renders it again.
 _MAX_RENDERED: Final = 4000
 _REFRESH: Final = 10  # per second
 
 
 class MarkdownWriter:
-    """Prints finished blocks for good, and redraws only the block that still grows. A context manager."""
+    """Prints finished blocks once, and redraws only the block that still grows. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -63,8 +63,8 @@ class MarkdownWriter:
 
 
 def finished_length(text: str) -> int:
-    """The length of the part that no further text changes: up to the last blank line outside of a code fence, unless
-    a list or an indented text may go on behind it."""
+    """The length of the part that no further text changes: up to the last blank line outside a code fence, unless
+    a list or an indented text may go on after it."""
     position = text.rfind("\n\n")
     while position > 0:
         following = text[position + 2 :]
@@ -90,5 +90,5 @@ def _is_item(text: str) -> bool:
 
 
 def _rendered(text: str) -> Markdown:
-    # Links are written out: a terminal's own links can hide their target.
+    # Links are written out, because terminal links can hide their target.
     return Markdown(text, hyperlinks=False)

@@ -63,7 +63,7 @@ def _bindings() -> KeyBindings:
 
 
 def _open_history(path: Path | None) -> History:
-    """The history in a file that only its owner may read; in memory where there can be no file."""
+    """The history in a file that only its owner may read; in memory if the file cannot be used."""
     if path is None:
         return InMemoryHistory()
     with suppress(OSError):

@@ -111,9 +111,9 @@ def scale(
 ) -> None:
     """Change the number of a model's replicas until the next `forefront cluster up`."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    least, most = _range(replicas)
+    minimum, maximum = _range(replicas)
     with _errors(), _connected(address or _load(config).ray.address, find_home()) as deploy:
-        deploy.scale(model, least, most, lambda text: console.print(f"{model}: {text}", markup=False))
+        deploy.scale(model, minimum, maximum, lambda text: console.print(f"{model}: {text}", markup=False))
 
 
 @cluster.command()
@@ -143,7 +143,7 @@ def down(
         home = find_home()
         wanted = address or _load(config).ray.address
         local = find_local(home)
-        # A local cluster without its head has nodes to end, too.
+        # A local cluster without its head may still have nodes to end.
         if not models and wanted in (None, "auto", "" if local is None else local.address) and stop_local(home):
             console.print("The local cluster has ended.")
             return
@@ -159,10 +159,10 @@ def _deploy(console: Console, deploy: "ModuleType", model: ConfiguredModel, sett
     assert model.source is not None
     digests = read_digests(model, home)
     ray_settings = model_settings(settings.ray, model.name)
-    least, most = ray_settings.replicas.bounds
+    minimum, maximum = ray_settings.replicas.bounds
     application = deploy.Scale(
-        min=least,
-        max=most,
+        min=minimum,
+        max=maximum,
         cpus=ray_settings.cpus,
         gpus=ray_settings.gpus,
         target_load=ray_settings.wanted_load,
@@ -186,7 +186,7 @@ def _start_local(console: Console, home: Path, nodes: int) -> None:
     if find_local(home) is not None:
         console.print("The local cluster runs already.")
         return
-    # More than there are, so that a new version has room beside the old one.
+    # More than the machine has, so that a new version has room beside the old one.
     cpus = max(2.0 * (os.cpu_count() or 1) / nodes, 2.0)
     for step in start_local(home, [cpus] * nodes):
         console.print(step, markup=False)
@@ -217,9 +217,9 @@ def _tables(deploy: "ModuleType", home: Path) -> Group:
 
 
 def _range(text: str) -> tuple[int, int]:
-    least, colon, most = text.partition(":")
+    minimum, colon, maximum = text.partition(":")
     try:
-        bounds = int(least), int(most if colon else least)
+        bounds = int(minimum), int(maximum if colon else minimum)
     except ValueError:
         bounds = (-1, -1)
     if not 0 <= bounds[0] <= bounds[1] or bounds[1] < 1:

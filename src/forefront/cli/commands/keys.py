@@ -23,7 +23,7 @@ from forefront.cli.terminal.printable import printable
 from forefront.cli.terminal.table import print_table
 from forefront.gateway.keys.key_store import KeyStore
 from forefront.wire.admin.parse import check_new_key, convert_or_raise
-from forefront.wire.admin.records import Key, MadeKey, NewKey
+from forefront.wire.admin.records import IssuedKey, Key, NewKey
 from forefront.wire.errors import RequestError
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list, show, rotate and revoke API keys.")
@@ -134,7 +134,7 @@ def _state(key: Key) -> str:
     return f"until {day}" if key.expires > time.time() else "expired"
 
 
-def _print_new_key(key: MadeKey, *, json: bool) -> None:
+def _print_new_key(key: IssuedKey, *, json: bool) -> None:
     if json:
         print_json(key)
         return

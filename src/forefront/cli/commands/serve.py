@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Errors of a bind that concern the port. All others concern the host.
+# Bind errors that concern the port. All others concern the host.
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES)
 _ENGINE_OPTIONS = [
     "threads",
@@ -78,7 +78,7 @@ _ENGINE_OPTIONS = [
 
 
 class StartupError(Exception):
-    """The server cannot start, for a reason apart from models, keys and the store."""
+    """The server cannot start, for a reason other than models, keys and the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def serve(
 
 @contextmanager
 def _errors_shown(console: Console) -> Iterator[None]:
-    """Exits with a message for an error that the operator can mend."""
+    """Exits with a message for errors that the operator can fix."""
     try:
         yield
     except (ConfigError, DeviceError, SourceError, InvalidApiKeyError, StoreError, StartupError) as error:
@@ -225,7 +225,7 @@ def _serve(options: ServeOptions, console: Console) -> None:
         on_cluster = cluster is not None
         run_server(catalog, database, options.settings, bound, started, make_reloader, metrics, on_cluster=on_cluster)
     if catalog.is_loading:
-        # A load cannot be interrupted, and its thread would crash while the interpreter is finalised beneath it.
+        # A load cannot be interrupted, and its thread would crash during the finalisation of the interpreter.
         console.file.flush()
         os._exit(0)
 
@@ -236,7 +236,7 @@ def _open_cluster(
     """The cluster of `[ray]`, or None without an address. Raises `ConfigError` without Ray."""
     if settings.ray.address is None:
         return nullcontext()
-    # Imported here because servers without a cluster start sooner without it.
+    # Imported here to shorten the start of servers without a cluster.
     from forefront.cli.loaders.cluster_models import open_cluster
 
     return open_cluster(settings.ray, models, home)

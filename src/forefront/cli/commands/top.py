@@ -30,7 +30,7 @@ def top(
     """Watch a running server: requests, tokens per second, latencies, queue, models, errors. Needs an admin key in
     FOREFRONT_API_KEY; the first key of a server is one.
 
-    Where standard output is no terminal, it prints a line for each reading.
+    If standard output is not a terminal, it prints a line for each reading.
     """
     with handle_errors(), connect(base_url) as client:
         first = read_server(client)
@@ -42,7 +42,7 @@ def top(
                 _show_live(client, first, interval)
             else:
                 _print_lines(client, first, interval)
-        except KeyboardInterrupt:  # the way to end it
+        except KeyboardInterrupt:  # Ctrl-C is the usual way to end the command
             return
 
 

@@ -23,7 +23,7 @@ from forefront.cli.terminal.progress import SilentProgress, StartupProgress
 from forefront.cli.terminal.table import print_table
 from forefront.engine.free_memory import tune_allocator
 from forefront.engine.model.model import PagedModel
-from forefront.engine.model.openvino_import import plain_reason
+from forefront.engine.model.openvino_import import error_summary
 from forefront.engine.model.speed import STREAMS, Speed, measure_speed
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model as in `forefront serve`.")]
@@ -65,7 +65,7 @@ def tune(
     except OSError as error:
         fail(f"{error.filename or model}: {error.strerror}")
     except RuntimeError as error:  # what OpenVINO raises for everything
-        fail(f"{model}: OpenVINO cannot load it: {plain_reason(error)}")
+        fail(f"{model}: OpenVINO cannot load it: {error_summary(error)}")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     if json:
@@ -75,7 +75,7 @@ def tune(
 
 
 class _Session:
-    """Loads and measures one model again and again. `visits`: how often, for the time of each."""
+    """Loads and measures one model repeatedly. `visits`: how often, for the time of each."""
 
     def __init__(self, source: ModelSource, home: Path, progress: StartupProgress, seconds: float) -> None:
         self._source, self._cache, self._progress, self._seconds = source, ModelCache(home), progress, seconds

@@ -56,9 +56,9 @@ class ClusterModels:
         _check_engine(configured)
         if source.remote is None:
             check_files(source, cache)
-        least, _ = model_settings(self.settings, configured.name).replicas.bounds
+        minimum, _ = model_settings(self.settings, configured.name).replicas.bounds
         template, context = configured.chat_template, configured.settings.context_length
-        return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=least == 0)
+        return ClusterLoader(source, cache, self.access, fetch, template, context, scales_to_zero=minimum == 0)
 
 
 def model_settings(settings: RaySettings, name: str) -> RayModelSettings:
@@ -98,7 +98,7 @@ def replica_spec(
     if ray_settings.kv_cache_gib is not None:
         options = replace(options, kv_cache_bytes=int(ray_settings.kv_cache_gib * 2**30))
     if not options.threads:
-        # As many as the replica reserves on its node.
+        # The number of CPUs that the replica reserves on its node.
         options = replace(options, threads=max(1, int(ray_settings.cpus)))
     if options.draft:
         options = replace(options, draft=_node_text(find_source(options.draft)))

@@ -1,4 +1,4 @@
-"""From the settings of models to the models of the catalogue: the place where each kind of model gets its loader.
+"""From the settings of models to the models of the catalogue: selects the loader of each kind of model.
 
 Loaders of kinds that few servers have are imported where they are used, which shortens a start.
 """
@@ -15,7 +15,7 @@ from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCpp
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.loading.load_queue import LoadQueue
 from forefront.catalog.loading.loaded_model import ModelLoader, Progress
-from forefront.catalog.loading.model_memory import gibibytes, no_room
+from forefront.catalog.loading.model_memory import gibibytes, no_memory_message
 from forefront.catalog.machine.memory import machine_memory
 from forefront.catalog.machine.process_memory import anonymous_memory
 from forefront.catalog.model_cache import ModelCache
@@ -105,7 +105,7 @@ class _FilePuller:
         if source.remote is None:
             return source
         if not self._described and (known := find_known(source.remote)) is not None:
-            self._described = True  # two loaders ask for the files of one load
+            self._described = True  # two loaders request the files of one load
             facts = (known.title, f"{known.parameters} parameters", known.licence, known.remark)
             log.info("%s is %s", source.name, ", ".join(filter(None, facts)))
         from forefront.catalog.pull.pull import Puller
@@ -126,14 +126,14 @@ def make_catalog(
     models = [make_model(entry, home, cluster) for entry in configured]
     limit = memory_limit(settings)
     catalog = Catalog(models, LoadQueue(limit, settings.minimum_seconds, memory=anonymous_memory))
-    check_kept(models, limit)
-    # Models that are always kept first: the others get the rest.
+    check_pinned_memory(models, limit)
+    # Models that are always kept come first; the others get the remaining memory.
     for model, its_settings in sorted(zip(models, configured, strict=True), key=lambda pair: not pair[0].pinned):
         is_first = model is models[0]
         if model.loaded is not None or not (is_first or model.pinned or its_settings.on_command_line):
             continue
         if catalog.memory + model.memory_bytes > limit:
-            text = no_room(model.name, model.memory_bytes, limit, catalog.memory)
+            text = no_memory_message(model.name, model.memory_bytes, limit, catalog.memory)
             if is_first and settings.memory_gib is not None:
                 raise SourceError(text)
             log.warning("%s", text if is_first else f"{text}; it is loaded when it is requested")
@@ -143,7 +143,7 @@ def make_catalog(
     return catalog
 
 
-def check_kept(models: Sequence[ServedModel], limit: float) -> None:
+def check_pinned_memory(models: Sequence[ServedModel], limit: float) -> None:
     """Raises `SourceError` if the models that are always kept do not fit together."""
     kept = [model for model in models if model.pinned]
     total = sum(model.memory_bytes for model in kept)

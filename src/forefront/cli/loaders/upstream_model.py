@@ -14,7 +14,7 @@ from forefront.tokenizer.files.load import load_tokenizer, missing_files
 from forefront.upstream.build import build_backend
 from forefront.upstream.prompt_size import Counter
 from forefront.upstream.spec import CONNECT_SECONDS, READ_SECONDS, UpstreamSpec
-from forefront.upstream.upstream_key import read_key
+from forefront.upstream.upstream_key import read_upstream_key
 
 
 def load_upstream(name: str, settings: ModelSettings) -> LoadedModel:
@@ -33,7 +33,7 @@ def upstream_spec(name: str, settings: ModelSettings) -> UpstreamSpec:
     key = None
     if settings.upstream_key is not None:
         try:
-            key = read_key(settings.upstream_key, os.environ)
+            key = read_upstream_key(settings.upstream_key, os.environ)
         except ValueError as error:
             raise ConfigError(f"`{place}.upstream_key`: {error}") from None
     return UpstreamSpec(

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 # ValueError: values that cannot be sent, such as a temperature of `nan`.
 ERRORS = (ForefrontError, ValueError)
-# All control characters but tab and line feed: a model's text must not control the terminal.
+# All control characters except tab and line feed, because a model's text must not control the terminal.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Loading a model can take minutes.
 _NO_TIMEOUT: Timeout = resolve_timeout(None)
@@ -28,7 +28,7 @@ Model = Annotated[
     typer.Option(help="Name of the model. [default: the first that the server lists]", show_default=False),
 ]
 Temperature = Annotated[
-    float | None, typer.Option(help="Randomness, from 0 (the likeliest answer) to 2.", show_default=False)
+    float | None, typer.Option(help="Randomness, from 0 (the most likely answer) to 2.", show_default=False)
 ]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="Maximum tokens of an answer.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the response as JSON, on one line.")]
@@ -73,7 +73,7 @@ def connect(base_url: str | None) -> Iterator[ForefrontClient]:
 
 
 def read_prompt(prompt: str | None) -> str:
-    """The argument, or else standard input. Raises `ForefrontError` for unreadable input and for white space alone."""
+    """The argument, or else standard input. Raises `ForefrontError` for unreadable input and for whitespace alone."""
     try:
         text = sys.stdin.read() if prompt is None else prompt
     except UnicodeDecodeError:
@@ -101,7 +101,7 @@ def send_admin(client: ForefrontClient, method: str, path: str) -> bytes:
 
 
 def decode_admin(body: bytes, kind: type[T]) -> T:
-    """The record in a body. Raises `ForefrontError` for the answer of another kind of server."""
+    """The record in a body. Raises `ForefrontError` for the response of another kind of server."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError:

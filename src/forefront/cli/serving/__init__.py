@@ -1,1 +1,1 @@
-"""What `forefront serve` wires together: the server with its models, logs, traces, reloads and warnings."""
+"""The parts of `forefront serve`: the server with its models, logs, traces, reloads and warnings."""

@@ -1,4 +1,4 @@
-"""Log formats, for people or as JSON. Every line is masked, so that no API key is ever logged."""
+"""Log formats: text or JSON. Every line is masked, so that no API key is ever logged."""
 
 import json
 import logging
@@ -72,7 +72,7 @@ class _Json(_Masking):
 
 
 def _shown(name: str, value: object) -> str:
-    """The value in a line for people. Clients cannot end the line, add a field or control a terminal."""
+    """The value in a text line. Clients cannot end the line, add a field or control a terminal."""
     text = _to_json(value) if name == "prompt" else str(value)
     if name == "path":
         text = text.replace("\\", "\\\\").replace(" ", "\\u0020")

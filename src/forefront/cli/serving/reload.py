@@ -13,7 +13,7 @@ from forefront.catalog.catalog import Catalog, ServedModel
 from forefront.catalog.sources.model_settings import EngineName
 from forefront.catalog.sources.source import SourceError
 from forefront.chat.local.loading import DeviceError, ModelOptions
-from forefront.cli.loaders.model_loaders import check_kept, make_model, memory_limit
+from forefront.cli.loaders.model_loaders import check_pinned_memory, make_model, memory_limit
 from forefront.cli.settings.errors import ConfigError
 from forefront.cli.settings.model_list import ConfiguredModel, list_models
 from forefront.cli.settings.sections import Config
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Settings that a running server takes on, beside the tables of models and prices.
+# Settings that a running server can change, besides the tables of models and prices.
 _APPLIED: Final = frozenset(
     {"queue.running", "queue.waiting", "log.level", "loading.memory_gib", "loading.minimum_seconds"}
 )
@@ -103,7 +103,7 @@ class Reloader:
         try:
             await self()
         except RequestError:
-            pass  # it is in the log
+            pass  # already logged
         except Exception:
             log.exception("the settings are not reloaded")
 
@@ -116,7 +116,7 @@ class Reloader:
             if model != self._configured.get(name) or _reads_key_file(model)
         }
         served = {model.name: model for model in self._catalog} | made
-        check_kept([served[name] for name in configured], memory_limit(settings.loading))
+        check_pinned_memory([served[name] for name in configured], memory_limit(settings.loading))
         return _NewSettings(settings, configured, made)
 
     def _apply(self, new: _NewSettings) -> Reload:
@@ -142,7 +142,7 @@ class Reloader:
         )
 
     def _take_over(self, new: Config) -> None:
-        """The settings that are in force: those that need a restart stay as they are."""
+        """The settings in effect: those that need a restart keep their values."""
         settings = self._settings
         settings.models, settings.prices = new.models, new.prices
         settings.queue, settings.loading = new.queue, new.loading

@@ -73,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _problems(config: Config) -> Iterator[tuple[str, str]]:
-    """Settings that are invalid although their types are right, each with the rest of the sentence."""
+    """Invalid settings with valid types, each with the rest of its message."""
     for setting, problem in (
         ("server.cors_origins", _find_origin_error(config.server.cors_origins)),
         ("tracing.endpoint", _find_endpoint_error(config.tracing.endpoint)),
@@ -83,9 +83,9 @@ def _problems(config: Config) -> Iterator[tuple[str, str]]:
         if problem is not None:
             yield setting, problem
     for name, replicas in config.ray.models.items():
-        least, most = replicas.replicas.bounds
-        if least > most:
-            yield f"ray.models.{quoted_key(name)}.replicas", f": min is {least} and max is {most}"
+        minimum, maximum = replicas.replicas.bounds
+        if minimum > maximum:
+            yield f"ray.models.{quoted_key(name)}.replicas", f": min is {minimum} and max is {maximum}"
     for name, model in config.models.items():
         table = f"models.{quoted_key(name)}"
         if not is_model_name(name):

@@ -27,7 +27,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 
 def _aliases() -> dict[str, str]:
-    """Known variables, by their names and by those that the naming rule would give to the exceptions."""
+    """Known variables by their names, and the exceptions also by the names that the naming rule implies."""
     aliases = {name: name for name in _OTHER_VARIABLES}
     for setting, name in setting_names():
         if name is not None:
@@ -37,7 +37,7 @@ def _aliases() -> dict[str, str]:
 
 
 def _hint(name: str, aliases: Mapping[str, str]) -> str:
-    # Without the common prefix, which would make any two names similar.
+    # Compared without the common prefix, which would make any two names similar.
     known = {alias.removeprefix(_PREFIX): variable for alias, variable in aliases.items()}
     return did_you_mean(name.removeprefix(_PREFIX), known, known)
 

@@ -8,7 +8,7 @@ _MISMATCHES = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIG
 
 
 def find_certificate_error(certificate: str, key: str) -> str | None:
-    """Why the two files cannot be used, with the name of the setting; None if they are valid."""
+    """The reason why the two files cannot be used, with the name of the setting; None if they are valid."""
     for setting, file in (("tls_certificate", certificate), ("tls_key", key)):
         try:
             Path(file).open("rb").close()

@@ -10,9 +10,9 @@ _OTHER = re.compile(r"[^\w -~]")
 def printable(text: str) -> str:
     """The text with a JSON escape for every character that is not printable.
 
-    These are control characters, format characters such as bidirectional ones, line separators, surrogates, and
-    private and unassigned characters. They could control a terminal, end a line, or display text in another order.
-    White space except the space is escaped too.
+    These are control characters, format characters such as bidirectional ones, line separators, surrogates, and private
+    and unassigned characters. They could control a terminal, end a line, or display text in another order. Whitespace
+    except the space is escaped too.
     """
     return text if text.isprintable() else _OTHER.sub(_escape, text)
 

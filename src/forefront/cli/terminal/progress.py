@@ -18,7 +18,7 @@ from forefront.cli.terminal.printable import printable
 
 
 def format_size(size: int) -> str:
-    """Bytes as people write them, such as `93 MB`."""
+    """Bytes in decimal units, such as `93 MB`."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if size >= factor:
             return f"{size / factor:.{0 if size >= 10 * factor else 1}f} {unit}"

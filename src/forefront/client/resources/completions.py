@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TextCompletions:
-    """ChatCompletions of bare text."""
+    """Completions of plain text."""
 
     def __init__(self, settings: ClientSettings, transport: "Transport") -> None:
         self._settings = settings

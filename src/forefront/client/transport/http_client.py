@@ -57,7 +57,7 @@ class AsyncHTTPClient:
         self._ssl: ssl.SSLContext | None = None
         self._spare: httpx.AsyncClient | None = None
         if given is None:
-            # Made here, so that an unusable environment is an error of the constructor.
+            # Created here, so that an unusable environment is an error of the constructor.
             self._ssl, self._spare = _make_async_client(None)
         self._clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         self._process = os.getpid()
@@ -131,7 +131,7 @@ def _make_async_client(context: ssl.SSLContext | None) -> tuple[ssl.SSLContext, 
 
 
 def _setup_error(error: Exception) -> ForefrontError:
-    """Every error of httpx comes from the environment here, since it gets no other settings."""
+    """The error for an httpx exception: only the environment can cause one, because httpx gets no other settings."""
     names = [name for name in _VARIABLES if os.environ.get(name) or os.environ.get(name.lower())]
     # The text may quote a proxy's password.
     reason = "" if "@" in str(error) else f": {str(error).rstrip('.') or type(error).__name__}"

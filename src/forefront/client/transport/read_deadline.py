@@ -8,7 +8,7 @@ import httpx
 
 
 class ReadDeadline:
-    """Shuts down the socket of a response at a set time, or at once: a blocking read has no other end.
+    """Shuts down the socket of a response at a set time, or at once: nothing else ends a blocking read.
 
     Has no effect on connections that other responses share (HTTP/2) and on transports without a socket.
     """

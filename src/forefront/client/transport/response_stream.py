@@ -60,7 +60,7 @@ class ResponseStream:
             raise error from None
         self._response, other._response = other._response, self._response
         self._limits, self._deadline = other._limits, other._deadline
-        if self._is_closed():  # meanwhile, by another thread
+        if self._is_closed():  # closed meanwhile by another thread
             self._release()
             raise error
 
@@ -148,7 +148,7 @@ class AsyncResponseStream:
             raise error from None
         self._response, other._response = other._response, self._response
         self._limits = other._limits
-        if self._is_closed():  # meanwhile, by another task
+        if self._is_closed():  # closed meanwhile by another task
             await self._release()
             raise error
 

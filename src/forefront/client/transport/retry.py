@@ -1,4 +1,4 @@
-"""The retry policy: which failures, and how long to wait. No I/O."""
+"""The retry policy: the failures that are retried, and the waits. No I/O."""
 
 import random
 import time
@@ -11,7 +11,7 @@ MAX_WAIT: Final = 60.0
 """The longest wait that a server may request, in seconds. For a longer one the error is raised."""
 
 _FIRST_WAIT: Final = 0.5
-_LONGEST_BACKOFF: Final = 8.0
+_MAX_BACKOFF: Final = 8.0
 
 
 class RetryState:
@@ -38,13 +38,13 @@ def wait_before_retry(error: APIError, retries: int, chance: float) -> float | N
     """Seconds to wait after `error` and `retries` earlier retries; None to give up.
 
     Retried: failed connections, 408, 429, 5xx, and responses with `x-should-retry: true`. `chance` is from 0 to 1; it
-    shortens waits that the server did not choose, so that clients do not return in step.
+    shortens waits that the server did not choose, so that clients do not retry in step.
     """
     if not is_retryable(error):
         return None
     if isinstance(error, APIStatusError) and error.retry_after is not None:
         return error.retry_after if error.retry_after <= MAX_WAIT else None
-    backoff: float = min(_FIRST_WAIT * 2 ** min(retries, 10), _LONGEST_BACKOFF)
+    backoff: float = min(_FIRST_WAIT * 2 ** min(retries, 10), _MAX_BACKOFF)
     return backoff * (1 - chance / 4)
 
 

@@ -15,7 +15,7 @@ import httpx
 from forefront.client.exceptions import APIConnectionError, APIError, APITimeoutError, ForefrontError
 from forefront.client.settings import Timeout
 
-# Timers go off a little early.
+# Timers may fire slightly early.
 _TIMER_PRECISION: Final = 0.005
 
 
@@ -73,7 +73,7 @@ def _translate(error: Exception, limits: AttemptLimits, request_id: str | None) 
         return APIError(f"Cannot connect to {url}: {_reason(error)}. Check the base URL.")
     if isinstance(error, httpx.RequestError | httpx.StreamError | OSError):
         return APIConnectionError(f"The connection to {url} broke: {_reason(error)}.", request_id=request_id)
-    # A client used by another event loop than its own, for one: the same call would fail again.
+    # For example a client used on another event loop: the same call would fail again.
     return APIError(f"The request to {url} failed: {type(error).__name__}: {_reason(error)}.", request_id=request_id)
 
 

@@ -26,7 +26,7 @@ _MEMORY_BYTES: Final = 128 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """What the models of a server share: the cluster and the limits of `[ray]`."""
+    """Values that all models of a server share: the cluster and the limits of `[ray]`."""
 
     watch: ClusterWatch
     limits: RemoteLimits
@@ -58,7 +58,7 @@ class ClusterLoader:
         try:
             with progress.step(f"Waiting for a replica of {name}"):
                 found = watch.wait(name, limits.start_seconds)
-            # Of several versions, the newest is last.
+            # The newest version is last.
             identity = found[-1].identity
             backend = self._backend(text, identity, source)
         except (DiscoveryError, InsecureClusterError, LoadError) as error:

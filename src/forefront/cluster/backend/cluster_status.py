@@ -9,7 +9,7 @@ from forefront.wire.admin.records import ClusterReplica, ClusterStatus, MoveCoun
 
 
 def cluster_status(router: PrefixRouter, moves: MoveCounters) -> ClusterStatus:
-    """The present state of a router's replicas, by node and name, and counts since the start."""
+    """The current state of a router's replicas, by node and name, and counts since the start."""
     counts = router.counts
     replicas = [_replica(replica) for replica in router.replicas()]
     return ClusterStatus(

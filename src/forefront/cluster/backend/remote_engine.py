@@ -67,7 +67,7 @@ class RemoteEngine:
         return generation
 
     async def cached_tokens(self, prompt: list[int], tenant: Tenant) -> int:
-        """See `TokenEngine.cached_tokens`: on the replica that the prompt would go to."""
+        """See `TokenEngine.cached_tokens`: on the replica that the router would choose."""
         if self._stopping or self._loop is None:
             raise EngineStoppedError("the engine is not running")
         try:

@@ -14,8 +14,8 @@ from forefront.cluster.replica.replica_spec import ReplicaSpec
 PREFIX: Final = "forefront"
 DEPLOYMENT: Final = "replica"
 _HEALTH_SECONDS: Final = 5.0
-# The longest time of a replica that is draining. It keeps answers that no other replica could continue.
-_LONGEST_DRAIN_SECONDS: Final = 6 * 3600.0
+# The maximum time of draining. A draining replica keeps answers that no other replica can continue.
+_MAX_DRAIN_SECONDS: Final = 6 * 3600.0
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
             "idle_seconds": scale.idle_seconds,
         },
     )
-    # The policy decides by itself when to grow and to shrink.
+    # The policy itself delays scaling up and down.
     autoscaling = AutoscalingConfig(
         min_replicas=scale.min,
         max_replicas=scale.max,
@@ -78,7 +78,7 @@ def build_application(spec: ReplicaSpec, scale: Scale) -> Any:
         max_ongoing_requests=1000,
         health_check_period_s=_HEALTH_SECONDS,
         health_check_timeout_s=2 * _HEALTH_SECONDS,
-        graceful_shutdown_timeout_s=_LONGEST_DRAIN_SECONDS,
+        graceful_shutdown_timeout_s=_MAX_DRAIN_SECONDS,
         graceful_shutdown_wait_loop_s=0.2,
         _internal=True,
     )

@@ -1,6 +1,6 @@
 """Models on a cluster: deploy, scale, upgrade and remove applications of Ray Serve, and report them.
 
-All functions need `ray_session.connect`. None of them is called by a server that answers requests.
+All functions need `ray_session.connect`. Servers that answer requests call none of them.
 """
 
 import time
@@ -30,15 +30,15 @@ from forefront.cluster.deployment.ray_session import nodes
 from forefront.cluster.replica.replica_spec import ReplicaSpec
 
 _POLL_SECONDS: Final = 0.2
-# The longest time that a draining node waits for its replicas.
+# The maximum time that a draining node waits for its replicas.
 _DRAIN_SECONDS: Final = 3600.0
-# Without progress for so long, a new version has no room beside the old one.
+# After this time without progress, a new version is considered to have no room beside the old one.
 _NO_ROOM_SECONDS: Final = 20.0
 _PREEMPTION: Final = 2  # `DRAIN_NODE_REASON_PREEMPTION`: work in progress does not prevent it
 
 
 class _KeyValues:
-    """What was deployed, in the GCS's store: `forefront cluster scale` needs it again."""
+    """The deployed specifications, in the GCS's store, for `forefront cluster scale`."""
 
     def put(self, name: str, value: bytes) -> None:
         internal_kv._internal_kv_put(name.encode(), value, namespace=_NAMESPACE)
@@ -53,7 +53,7 @@ _KEY_VALUES: Final = _KeyValues()
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedApplication:
     """An application. `replicas` counts them by state, `message` explains a failure."""
 
     name: str
@@ -74,7 +74,7 @@ def start_serve() -> None:
 
 def deploy(spec: ReplicaSpec, scale: Scale, report: Callable[[str], None], timeout: float = 600.0) -> None:
     """Deploy a model, or change its scale. An older version of it is removed once the new one runs: its replicas finish
-    their generations. Raises `DeployError`, after which the older version goes on."""
+    their generations. Raises `DeployError`; the older version then continues."""
     start_serve()
     name = application_name(spec, version("forefront"))
     before = find(name)
@@ -127,14 +127,14 @@ def _run(name: str, spec: ReplicaSpec, scale: Scale) -> None:
     serve.run_many([target], wait_for_ingress_deployment_creation=False, wait_for_applications_running=False)
 
 
-def scale(model: str, least: int, most: int, report: Callable[[str], None]) -> None:
+def scale(model: str, minimum: int, maximum: int, report: Callable[[str], None]) -> None:
     """Change the number of replicas of a deployed model. Raises `DeployError`."""
     found = applications(model_prefix(model))
     record = _KEY_VALUES.get(found[-1].name) if found else None
     if record is None:
         raise DeployError(f"{model} is not on the cluster; `forefront cluster up` deploys models")
     spec, before = msgspec.json.decode(record, type=tuple[ReplicaSpec, Scale])
-    deploy(spec, msgspec.structs.replace(before, min=least, max=most), report)
+    deploy(spec, msgspec.structs.replace(before, min=minimum, max=maximum), report)
 
 
 def model_of(application: str) -> str:
@@ -167,16 +167,16 @@ def remove(model: str) -> list[str]:
     return names
 
 
-def find(name: str) -> Deployed | None:
+def find(name: str) -> DeployedApplication | None:
     """The application of that name."""
     return next((application for application in applications(name) if application.name == name), None)
 
 
-def applications(prefix: str = PREFIX + "-") -> list[Deployed]:
+def applications(prefix: str = PREFIX + "-") -> list[DeployedApplication]:
     """The applications whose names begin with `prefix`, in the order of deployment."""
     found = sorted(serve.status().applications.items(), key=lambda item: item[1].last_deployed_time_s)
     return [
-        Deployed(name, status.status, _message(status), _replicas(status))
+        DeployedApplication(name, status.status, _message(status), _replicas(status))
         for name, status in found
         if name.startswith(prefix)
     ]
@@ -233,6 +233,6 @@ def _reason(message: str) -> str:
     return text if name.startswith("forefront.") else last
 
 
-def _describe(state: Deployed) -> str:
+def _describe(state: DeployedApplication) -> str:
     replicas = ", ".join(f"{count} {name.lower()}" for name, count in state.replicas.items())
     return f"{state.status.lower()} ({replicas or 'no replicas'})"

@@ -34,7 +34,7 @@ def run(kind: str, port: int, cpus: float, directory: str) -> None:
         temp_dir=directory,
     )
     if kind == "head":
-        # With RAY_REDIS_ADDRESS, the GCS keeps its state there, over its own end.
+        # With RAY_REDIS_ADDRESS, the GCS keeps its state in Redis, so it survives the GCS.
         parameters.update(gcs_server_port=port, redis_password=os.environ.get("RAY_REDIS_PASSWORD", ""))
     else:
         parameters.update(gcs_address=f"{LOOPBACK}:{port}", node_manager_port=0)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 _DEFAULTS: Final = {
-    # Ray ends a process whose head node is away for longer: after a minute by default.
+    # Ray ends a process whose head node is unreachable for longer; the default is a minute.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "86400",
     "RAY_USAGE_STATS_ENABLED": "0",
     # A first request for a model without replicas is noticed within a second, not ten.

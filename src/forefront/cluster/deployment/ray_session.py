@@ -19,6 +19,6 @@ def connect(address: str) -> None:
 
 
 def nodes() -> list[dict[str, Any]]:
-    """The cluster's nodes, those that have ended too."""
+    """The cluster's nodes, including ended ones."""
     found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return found

@@ -1,4 +1,4 @@
-"""A replica as Ray Serve runs it: placement, health and ends are Serve's, tokens pass beside it.
+"""A replica as Ray Serve runs it: Serve manages placement, health and termination; tokens bypass it.
 
 This module is imported in Ray's worker processes.
 """
@@ -33,7 +33,7 @@ class Replica:
         await self._replica.start(address, server_context(os.environ))
 
     def record_replica_metadata(self) -> dict[str, Any]:
-        """What servers must know to connect: Serve passes it on to them."""
+        """The data that servers need to connect, which Serve publishes."""
         identity: dict[str, Any] = msgspec.to_builtins(self._replica.identity)
         return identity
 
@@ -48,7 +48,7 @@ class Replica:
             raise ReplicaUnhealthyError("the engine makes no progress")
 
     async def wake(self) -> None:
-        """Return as soon as there is a replica: requests for it let the scaling policy start the first one."""
+        """Does nothing: a pending request makes the scaling policy start the first replica."""
 
     async def __del__(self) -> None:
         """Serve waits for it before it ends the replica."""

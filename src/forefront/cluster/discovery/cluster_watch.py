@@ -1,7 +1,7 @@
 """The discovery of a cluster's replicas by a server: through a child process, which alone has Ray.
 
-Ray's library ends its process when the head node is away for long. Here that ends the child, which is started again;
-the server keeps the replicas that it knows.
+Ray's library ends its process when the head node is unreachable for long. This ends only the child, which is restarted;
+the server keeps the known replicas.
 """
 
 import logging
@@ -25,8 +25,8 @@ from forefront.cluster.protocol.replica_identity import ReplicaAddress
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 10.0
-# Between two calls for a replica of a model: the pipe to a child that does not read must never be full.
+_MAX_PAUSE: Final = 10.0
+# Seconds between two wake-ups for a model, so that the pipe to a child that does not read never fills up.
 _WAKE_SECONDS: Final = 0.5
 
 Listener = Callable[[Sequence[ReplicaAddress]], None]
@@ -65,8 +65,8 @@ class ClusterWatch:
         self._thread.join()
 
     def subscribe(self, model: str, listener: Listener) -> Callable[[], None]:
-        """Call `listener`, in any thread, with the replicas of a model now and after each change. Returns the end of
-        that."""
+        """Call `listener`, in any thread, with the replicas of a model now and after each change. Returns a function
+        that unsubscribes."""
         with self._changed:
             self._listeners.setdefault(model, []).append(listener)
             listener(self._replicas.get(model, []))
@@ -78,7 +78,7 @@ class ClusterWatch:
         return end
 
     def wake(self, model: str) -> None:
-        """Ask for a replica of a model that has none. Most calls in quick succession do nothing."""
+        """Request a replica for a model without one. Most calls in quick succession do nothing."""
         process, now = self._process, time.monotonic()
         if process is None or process.stdin is None or now - self._woken.get(model, -math.inf) < _WAKE_SECONDS:
             return
@@ -115,7 +115,7 @@ class ClusterWatch:
             if self._stopping.is_set():
                 return
             log.warning("the connection to Ray has ended, and is made again; the known replicas stay in use")
-            pause = _FIRST_PAUSE if time.monotonic() - began > 60 else min(2 * pause, _LONGEST_PAUSE)
+            pause = _FIRST_PAUSE if time.monotonic() - began > 60 else min(2 * pause, _MAX_PAUSE)
             self._stopping.wait(pause)
 
     def _follow(self) -> None:
@@ -159,7 +159,7 @@ class ClusterWatch:
 
 @dataclass(frozen=True, slots=True)
 class ModelWatch:
-    """What a `ClusterWatch` knows of one model."""
+    """The view of a `ClusterWatch` on one model."""
 
     watch: ClusterWatch
     model: str

@@ -47,18 +47,18 @@ class Watcher:
         self._sent: dict[str, list[ReplicaAddress]] = {}
 
     async def run(self) -> None:
-        """Follow the list of applications. A controller that is away changes nothing."""
+        """Follow the list of applications. An unreachable controller changes nothing."""
         while True:
             try:
                 found = await asyncio.to_thread(_applications)
-            except Exception as error:  # Ray raises all kinds while its controller is away
+            except Exception as error:  # Ray raises exceptions of all kinds while its controller is unreachable
                 log.debug("the applications cannot be listed: %s", error)
             else:
                 self._take(found)
             await asyncio.sleep(_POLL_SECONDS)
 
     def wake(self, model: str) -> None:
-        """Ask for a replica of a model: a request that waits for one makes Serve start it."""
+        """Request a replica of a model: a waiting request makes Serve start one."""
         names = self._applications.get(model)
         if names and model not in self._waking:
             task = self._waking[model] = asyncio.create_task(_wake(names[-1]))
@@ -85,7 +85,7 @@ class Watcher:
                 updates = await _changes({key: snapshot})
             except Exception as error:
                 log.debug("the replicas of %s cannot be followed: %s", name, error)
-                # A restarted controller counts its snapshots anew.
+                # A restarted controller restarts its snapshot numbers.
                 snapshot = -1
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -93,13 +93,13 @@ class Watcher:
                 snapshot = updates[key].snapshot_id
                 self._replicas[name] = _addresses(updates[key].object_snapshot.running_replicas)
                 self._send()
-                # Each answer has all replicas. Changes in quick succession come as one.
+                # Each answer has all replicas. Rapid changes are combined.
                 await asyncio.sleep(_CHANGE_SECONDS)
 
     def _send(self) -> None:
         for model, names in self._applications.items():
             if names and model not in self._sent and not any(name in self._replicas for name in names):
-                # Nothing is known yet: a server that knows replicas from an earlier watcher would give them up.
+                # Write nothing yet: an empty list would make a server drop replicas from an earlier watcher.
                 continue
             replicas = [address for name in names for address in self._replicas.get(name, ())]
             if self._sent.get(model) != replicas:
@@ -113,7 +113,7 @@ class Watcher:
 
 
 def _private_output() -> BinaryIO:
-    """Standard output for messages alone: Ray's native code writes there, too, and gets standard error instead."""
+    """Reserve standard output for messages: Ray's native code, which also writes there, gets standard error instead."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return output
@@ -131,7 +131,7 @@ async def _changes(snapshots: dict[Any, int]) -> dict[Any, Any]:
 
 
 def _updates(answer: Any) -> dict[Any, Any]:
-    """The updates of an answer, which is a constant in their place after a timeout."""
+    """The updates of an answer; after a timeout the answer is a constant."""
     return answer if isinstance(answer, dict) else {}
 
 

@@ -57,8 +57,8 @@ def server_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
 
 
 def client_context(environment: Mapping[str, str]) -> ssl.SSLContext | None:
-    """The TLS of a server. A replica is identified by the authority and by its secret, not by a host name: nodes have
-    addresses that come and go. Raises `InsecureClusterError`."""
+    """The TLS of a server. A replica is identified by the authority and by its secret, not by a host name: addresses of
+    nodes change. Raises `InsecureClusterError`."""
     if not _uses_tls(environment):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -71,7 +71,7 @@ def _with_certificates(context: ssl.SSLContext, environment: Mapping[str, str]) 
     try:
         context.load_cert_chain(environment[_CERTIFICATE], environment[_KEY])
         context.load_verify_locations(environment[_AUTHORITY])
-    except OSError as error:  # also what OpenSSL refuses
+    except OSError as error:  # also raised for files that OpenSSL refuses
         names = f"{_CERTIFICATE}, {_KEY} and {_AUTHORITY}"
         raise InsecureClusterError(f"the certificates of {names} cannot be used: {error.strerror or error}") from None
     return context

@@ -1,4 +1,4 @@
-"""A constraint as plain data. Each process compiles it for itself: compiled grammars do not leave their process."""
+"""A constraint as plain data. Each process compiles its own: compiled grammars cannot be sent."""
 
 import msgspec
 

@@ -77,7 +77,7 @@ class Cancel(_Message, tag="cancel"):
 
 
 class Pause(_Message, tag="pause"):
-    """Send no tokens of a generation until `Resume`, as its reader is far behind."""
+    """Pause a generation, because its reader is slow: send no tokens until `Resume`."""
 
     id: int
 
@@ -89,7 +89,7 @@ class Resume(_Message, tag="resume"):
 
 
 class Lookup(_Message, tag="lookup"):
-    """Count a prompt's cached tokens. The answer is `Found`."""
+    """Count a prompt's cached tokens. The answer is `LookupResult`."""
 
     id: int
     prompt: bytes
@@ -114,12 +114,12 @@ class Embed(_Message, tag="embed"):
     trace: dict[str, str] = {}
 
 
-class Alive(_Message, tag="alive"):
+class Heartbeat(_Message, tag="heartbeat"):
     """The server's heartbeat, each second. The answer is `Status`, so each side hears whether the other reads."""
 
 
-class Score(_Message):
-    """The log-probability of a token, and the likeliest alternatives with theirs."""
+class TokenScore(_Message):
+    """The log-probability of a token, and the most likely alternatives with theirs."""
 
     logprob: float
     top: list[tuple[int, float]]
@@ -144,7 +144,7 @@ class Delta(_Message):
     cached: int = 0
     finish: dict[int, str] = {}
     choices: list[int] = []
-    scores: list[Score] = []
+    scores: list[TokenScore] = []
     prompt: list[PromptScore] = []
     accepted_prediction: int = 0
     rejected_prediction: int = 0
@@ -178,7 +178,7 @@ class Released(_Message, tag="released"):
     id: int
 
 
-class Found(_Message, tag="found"):
+class LookupResult(_Message, tag="lookup_result"):
     """The answer to `Lookup`."""
 
     id: int
@@ -186,9 +186,9 @@ class Found(_Message, tag="found"):
 
 
 class Status(_Message, tag="status"):
-    """The replica's heartbeat: the answer to `Alive`, and a notice of `draining` and `leaving`. The counts are those of
-    `ReplicaLoad`. `stalled`: seconds since the last progress of an engine that has work. `draining`: the replica takes
-    no more requests. `leaving`: those that it has should move to other replicas."""
+    """The replica's state: the answer to `Heartbeat`, and a notice of `draining` and `leaving`. The counts are those
+    of `ReplicaLoad`. `stalled`: seconds since the last progress of an engine that has work. `draining`: the replica
+    takes no more requests. `leaving`: its requests should move to other replicas."""
 
     running: int
     waiting: int
@@ -208,5 +208,5 @@ class Status(_Message, tag="status"):
     accepted_tokens: int = 0
 
 
-FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Alive
-FromReplica = Challenge | Welcome | StepTokens | Vectors | Failed | Released | Found | Status
+FromServer = Hello | Submit | Cancel | Pause | Resume | Lookup | Embed | Heartbeat
+FromReplica = Challenge | Welcome | StepTokens | Vectors | Failed | Released | LookupResult | Status

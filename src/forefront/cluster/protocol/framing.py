@@ -9,9 +9,9 @@ import msgspec
 # A prompt of 4 million tokens takes 16 MiB.
 _LARGEST: Final = 64 * 2**20
 # Before a connection is authenticated.
-_LARGEST_AT_FIRST: Final = 1024
+_MAX_AT_FIRST: Final = 1024
 _HEADER: Final = 4
-# Bytes that wait to be sent. A peer that has so many unread is not reading.
+# The bound of unsent bytes. A peer with more unread bytes is considered not to read.
 _MAX_UNSENT: Final = 64 * 2**20
 
 
@@ -26,7 +26,7 @@ class FrameProtocol(asyncio.Protocol):
         self._encoder = msgspec.msgpack.Encoder()
         self._received, self._lost = received, lost
         self._buffer = bytearray()
-        self._largest = _LARGEST_AT_FIRST
+        self._largest = _MAX_AT_FIRST
         self._transport: asyncio.Transport | None = None
         self._closed = False
 

@@ -34,7 +34,7 @@ class ReplicaIdentity(msgspec.Struct, frozen=True, kw_only=True):
     ranks: bool = False
 
     def serves(self, text: str, context_limit: int, vocabulary_size: int, width: int) -> bool:
-        """Whether its tokens and vectors mean the same as those of a server."""
+        """Whether its tokens and vectors have the same meaning as those of a server."""
         found = (self.text, self.context_limit, self.vocabulary_size, self.width)
         return found == (text, context_limit, vocabulary_size, width)
 
@@ -48,6 +48,6 @@ class ReplicaAddress(msgspec.Struct, frozen=True):
 
 
 def text_digest(tokenizer: Tokenizer, end_tokens: Iterable[int]) -> str:
-    """A hash of the meaning of token ids. Servers and replicas with equal ones understand each other."""
+    """A hash of the meaning of token ids. Servers and replicas with equal hashes are compatible."""
     parts = msgspec.msgpack.encode([list(tokenizer.pieces), sorted(tokenizer.control.items()), sorted(end_tokens)])
     return hashlib.sha256(parts).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Proofs of a replica's secret: it never crosses the connection itself."""
+"""Proofs of a replica's secret: the secret itself is never sent."""
 
 import hashlib
 import hmac
@@ -18,5 +18,5 @@ def proof(secret: bytes, role: bytes, nonce: bytes) -> bytes:
 
 
 def is_proof(given: bytes, secret: bytes, role: bytes, nonce: bytes) -> bool:
-    """Whether `given` is that proof."""
+    """Whether `given` is the proof of `secret`."""
     return len(nonce) == NONCE_BYTES and hmac.compare_digest(given, proof(secret, role, nonce))

@@ -1,4 +1,4 @@
-"""From a constraint's source to constraints of this process, at the state that tokens of another replica have left."""
+"""Builds constraints from their source, in the state after tokens of another replica."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 from forefront.chat.grammar.compiler import Grammars
 from forefront.chat.grammar.grammar_source import GrammarSource
-from forefront.chat.output.min_tokens import at_least
+from forefront.chat.output.min_tokens import minimum_length
 from forefront.cluster.protocol.constraint_source import ConstraintSource
 from forefront.engine.constraint import ConstraintFactory, replay
 from forefront.engine.errors import ConstraintError
@@ -21,12 +21,12 @@ _BUSY_SECONDS: Final = 0.05
 
 
 class ConstraintBuilder:
-    """Builds the constraints of one model's generations, off the event loop. Made on the running one."""
+    """Builds the constraints of one model's generations, off the event loop. Created on the running event loop."""
 
     def __init__(self, grammars: Grammars, end_tokens: frozenset[int], vocabulary_size: int) -> None:
         self._grammars, self._end_tokens, self._vocabulary_size = grammars, end_tokens, vocabulary_size
         self._pool = WorkerPool(_THREADS, "forefront-replays")
-        # Generations that move to a new replica have waited long enough.
+        # Generations that moved to a new replica should not wait longer.
         self._starting = asyncio.get_running_loop().create_task(grammars.start())
 
     async def build(self, source: ConstraintSource, request: GenerateRequest) -> GenerateRequest:
@@ -54,7 +54,7 @@ class ConstraintBuilder:
         grammar = source.grammar
         factory = None if grammar is None else await self._compile(grammar, tenant)
         if source.min_tokens:
-            return at_least(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
+            return minimum_length(source.min_tokens, self._end_tokens, self._vocabulary_size, factory)
         if factory is None:
             raise ConstraintError("the constraint has no source")
         return factory
@@ -67,7 +67,7 @@ class ConstraintBuilder:
             except RequestError as error:
                 if error.code != "overloaded":
                     raise
-            # Many generations have moved here at once. Their server has admitted them, so they wait.
+            # Many generations have moved here at once. They are already admitted, so they wait instead of failing.
             await asyncio.sleep(_BUSY_SECONDS)
 
 

@@ -92,7 +92,7 @@ class EmbeddingConnection(ServerConnection):
             vectors = await self._service.engine.vectors(inputs, Tenant(message.tenant, message.weight))
             self._replica.prompt_tokens += work
             self.protocol.send(pack_vectors(message.id, vectors))
-        except Exception as error:  # without an answer, the server would wait for ever
+        except Exception as error:  # without an answer, the server would wait forever
             kind = "stopped" if isinstance(error, EngineStoppedError) else "step"
             self.protocol.send(Failed(message.id, kind, str(error)))
         finally:

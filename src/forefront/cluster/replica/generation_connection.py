@@ -10,9 +10,9 @@ from forefront.cluster.protocol.frames import (
     Cancel,
     Delta,
     Failed,
-    Found,
     FromServer,
     Lookup,
+    LookupResult,
     Pause,
     Released,
     Resume,
@@ -123,7 +123,7 @@ class GenerationConnection(ServerConnection):
         assert message.constraint is not None
         try:
             self._start(served, await self._service.constraints.build(message.constraint, request))
-        except Exception as error:  # without an answer, the server would wait for ever
+        except Exception as error:  # without an answer, the server would wait forever
             self._fail(served, error)
 
     def _start(self, served: ServedGeneration, request: GenerateRequest) -> None:
@@ -135,7 +135,7 @@ class GenerationConnection(ServerConnection):
 
     def _cancel(self, number: int) -> None:
         served = self._remove(number)
-        if served is None:  # it has ended by itself
+        if served is None:  # it has already ended
             self.protocol.send(Released(number))
             return
         self._changed.pop(served, None)
@@ -216,4 +216,4 @@ class GenerationConnection(ServerConnection):
             cached = await self._service.engine.cached_tokens(unpack_tokens(message.prompt), Tenant(message.tenant))
         except (EngineError, ValueError):
             cached = 0
-        self.protocol.send(Found(message.id, cached))
+        self.protocol.send(LookupResult(message.id, cached))

@@ -1,4 +1,4 @@
-"""The loaded model of a replica: its engine, and what servers must know of it."""
+"""The loaded model of a replica: its engine, and the sizes that servers need."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ class ModelSizes:
 
 
 class ReplicaModel(Protocol):
-    """A model that is loaded. `start` comes first, `stop` last."""
+    """A loaded model. Call `start` first and `stop` last."""
 
     def start(self) -> None:
         """Start the engine, on the running event loop."""
@@ -49,7 +49,7 @@ class ReplicaModel(Protocol):
         """Return once the engine has computed something. Raises `EngineError`."""
 
     def service(self, tracer: Tracer | None) -> ReplicaService:
-        """What servers get."""
+        """The service for servers."""
 
     def sizes(self) -> ModelSizes:
         """The sizes of the model."""

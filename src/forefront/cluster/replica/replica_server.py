@@ -19,13 +19,13 @@ from forefront.engine.engine_stats import EngineStats
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS: Final = 1.0
-# A server sends a heartbeat each second. One that is frozen has no clients left that read.
+# A server sends a heartbeat each second. A frozen server has no reading clients.
 SERVER_SILENCE: Final = 20.0
 _HANDSHAKE_SECONDS: Final = 10.0
 
 
 class ReplicaService(Protocol):
-    """The engine of a replica and what it does for servers."""
+    """The engine of a replica, as offered to servers."""
 
     def stats(self) -> EngineStats:
         """The load and the counters of the engine."""
@@ -83,7 +83,7 @@ class ReplicaServer:
         await self._service.close()
 
     def load(self) -> ReplicaLoad:
-        """The present load."""
+        """The current load."""
         stats = self._service.stats()
         return ReplicaLoad(
             running=stats.running,
@@ -102,7 +102,7 @@ class ReplicaServer:
         )
 
     def stalled(self) -> float:
-        """Seconds since the engine's last step, while it has work, beyond those that a step may take."""
+        """Seconds since the engine's last step beyond the maximum duration of a step, while it has work."""
         stats, now = self._service.stats(), time.monotonic()
         if stats.steps != self._progress[0] or not (stats.running or stats.waiting):
             self._progress = (stats.steps, now)

@@ -13,9 +13,8 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is the name of the built-in model, a path that every node has, or a reference that each node pulls into its
     `home` (None: `FOREFRONT_HOME`); so is `options.draft`, that of a draft model. `weights` and `draft_weights`: the
-    digests that the files must have, if they are known. `chat_template` is a text; None for the model's own.
-    `grace_seconds`: see `ReplicaServer.drain`. `traces`: the endpoint of traces; None for that of the node's
-    environment.
+    required digests of the files, if known. `chat_template` is a text; None for the model's own. `grace_seconds`: see
+    `ReplicaServer.drain`. `traces`: the endpoint of traces; None for that of the node's environment.
     """
 
     name: str

@@ -40,7 +40,7 @@ class _Silent:
 
 
 class RunningReplica:
-    """A replica of this process. `start` begins it; Its `identity` is published then."""
+    """A replica of this process. `start` starts it and sets `identity`, which is then published."""
 
     def __init__(self, spec: ReplicaSpec) -> None:
         self.identity: ReplicaIdentity

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from forefront.cluster.protocol.frames import Delta, PromptScore, Score, Submit
+from forefront.cluster.protocol.frames import Delta, PromptScore, Submit, TokenScore
 from forefront.cluster.protocol.token_codec import unpack_tokens
 from forefront.cluster.replica.request_trace import RequestTrace
 from forefront.engine.generation import Generation, Token
@@ -12,8 +12,9 @@ from forefront.observability.tracing import Tracer
 
 
 class ServedGeneration:
-    """One generation of a server. `generation` is None until its constraint is built. The work that it still counts for
-    is `prompt_work` + `output_work`. The server knows of `accepted` and `rejected` tokens of its prediction."""
+    """One generation of a server. `generation` is None until its constraint is built. Its remaining work is
+    `prompt_work` + `output_work`. `accepted` and `rejected`: tokens of its prediction already reported to the
+    server."""
 
     __slots__ = (
         "accepted", "cached_known", "generation", "id", "output_work", "paused", "prompt_work", "rejected", "task",
@@ -79,5 +80,5 @@ def encode_tokens(number: int, tokens: list[Token], cached: int = 0) -> Delta:
         if token.prompt and not delta.prompt:
             delta.prompt = [PromptScore(each.token, each.logprob, list(each.top)) for each in token.prompt]
     if any(token.logprob or token.top for token in tokens):
-        delta.scores = [Score(token.logprob, list(token.top)) for token in tokens]
+        delta.scores = [TokenScore(token.logprob, list(token.top)) for token in tokens]
     return delta

@@ -6,14 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from forefront.cluster.protocol.frames import PROTOCOL, Alive, Challenge, FromServer, Hello, Status, Welcome
+from forefront.cluster.protocol.frames import PROTOCOL, Challenge, FromServer, Heartbeat, Hello, Status, Welcome
 from forefront.cluster.protocol.framing import FrameProtocol
 from forefront.cluster.protocol.secret_proof import is_proof, new_nonce, proof
 
 
 @dataclass(slots=True)
 class ReplicaContext:
-    """What the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
+    """State that the connections of a replica share. `work`: see `ReplicaLoad`. `prompt_tokens` counts those of all
     requests, `cached_tokens` those found in the cache. `status` returns the heartbeat."""
 
     secret: bytes
@@ -63,7 +63,7 @@ class ServerConnection(ABC):
         self.heard = time.monotonic()
         if not self.ready:
             self._authenticate(message)
-        elif isinstance(message, Alive):
+        elif isinstance(message, Heartbeat):
             self.protocol.send(self._replica.status())
         elif not self.handle(message):
             self.close("a message is out of place")

@@ -1,4 +1,4 @@
-"""Which replicas have which prefixes, as far as this server knows from the requests that it sent."""
+"""The prefixes that replicas have, as known from the requests of this server."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 from forefront.cluster.routing.replica_table import RoutedReplica
 from forefront.fairness.holdings import Holdings
 
-# Replicas remembered for one block, the latest ones. A prefix that many replicas have needs no list of all of them.
+# The latest replicas kept for one block. A prefix on many replicas needs no complete list.
 MAX_HOLDERS: Final = 8
 NEVER: Final = float("-inf")
 
@@ -15,7 +15,7 @@ NEVER: Final = float("-inf")
 class Visit:
     """One request at one replica, which has the request's blocks from then on until it evicts them.
 
-    All blocks of a request share their visit, so that its end updates them together. `used_at`: when the request ended,
+    All blocks of a request share their visit, so that its end updates them together. `used_at`: the end of the request;
     None while it runs, `NEVER` if it ended before its prompt was computed.
     """
 
@@ -80,7 +80,7 @@ class PrefixIndex:
         new: tuple[Visit, ...] = (visit,)
         for key in reversed(keys):
             visits = entries.pop(key, ())
-            # Neighbouring blocks mostly have the same visits, and then share one tuple.
+            # Neighbouring blocks mostly have equal visits and share one tuple.
             if visits is not old:
                 old, new = visits, (visit, *_others(visits, visit.replica))
             entries[key] = new

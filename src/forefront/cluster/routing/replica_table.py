@@ -18,9 +18,9 @@ _FIRST_CAPACITY: Final = 16
 class RoutedReplica:
     """One replica. Times are those of the router's clock.
 
-    `own_work`: tokens of this server's requests. `other_work`: those of other servers, by the last heartbeat. `present`
-    until the replica is forgotten. `available`: it may get new requests. `evicted_before`: blocks last used before this
-    time are no longer cached.
+    `own_work`: tokens of this server's requests. `other_work`: those of other servers, by the last heartbeat.
+    `present`: false once the replica is forgotten. `available`: it may get new requests. `evicted_before`: blocks last
+    used before this time are no longer cached.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class ReplicaTable:
             last.slot = replica.slot
 
     def add_work(self, replica: RoutedReplica, tokens: int) -> None:
-        """Count `tokens` of this server's work more at the replica; less if negative."""
+        """Add `tokens`, which may be negative, to this server's work at the replica."""
         replica.own_work += tokens
         if replica.available:
             self.total_work += tokens
@@ -161,7 +161,7 @@ class ReplicaTable:
         self._by_slot.append(replica)
         self._by_name[state.name] = replica
         self._seeds[slot] = int.from_bytes(blake2b(state.name.encode(), digest_size=8).digest(), "little")
-        self._available[slot] = False  # the slot of a removed replica may be in use again
+        self._available[slot] = False  # the slot of a removed replica may have been reused
         return replica
 
     def _set_available(self, replica: RoutedReplica, available: bool) -> None:

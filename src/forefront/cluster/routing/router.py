@@ -1,8 +1,8 @@
 """Routing by prefix: a request goes to the replica that has the longest part of its prompt, within a bound on load.
 
 Each server has its own router for each model: no central one, and no call to another process. A router knows the
-prefixes of the requests that it sent. It knows loads from these and from the replicas' heartbeats. Servers that know
-nothing of a prompt agree on its replica by rendezvous hashing.
+prefixes of the requests that it sent. It knows loads from these and from the replicas' heartbeats. For unknown prompts,
+all servers choose the same replica by rendezvous hashing.
 """
 
 import random
@@ -19,7 +19,7 @@ from forefront.engine.kv_blocks.block_pool import extend_block_hashes
 from forefront.fairness.tenant import Tenant
 from forefront.upstream.replicas.balance import load_bound
 
-# Tokens of a block for routing. It need not be that of the replicas.
+# Tokens of a routing block, which may differ from the replicas' block size.
 BLOCK_SIZE: Final = 32
 # Blocks of a sequence that count for routing, which bounds the cost of a decision.
 _MAX_BLOCKS: Final = 512
@@ -64,7 +64,7 @@ class PlacedTokens:
 class PrefixRouter:
     """Chooses the replicas of one model's generations. One for each server and model, on the event loop.
 
-    `silence_seconds`: a replica without a heartbeat for so long gets nothing new. `capacity`: the most blocks to
+    `silence_seconds`: a replica without a heartbeat for longer gets no new requests. `capacity`: the most blocks to
     remember.
     """
 
@@ -96,7 +96,7 @@ class PrefixRouter:
         self._table.lose(replica)
 
     def forget(self, replica: str) -> None:
-        """The replica of that name is gone."""
+        """Forget the replica of that name."""
         self._table.remove(replica)
 
     @property
@@ -155,7 +155,7 @@ class PrefixRouter:
         return self.choose(keys, tenant, len(tokens), None, ())[0]
 
     def move_work(self, visit: Visit, tokens: int) -> None:
-        """Count `tokens` of work more at the visited replica; less if negative."""
+        """Add `tokens`, which may be negative, to the work at the visited replica."""
         self._table.add_work(visit.replica, tokens)
 
     def remember(self, visit: Visit, placed: PlacedTokens, output: Sequence[int]) -> None:
@@ -242,7 +242,7 @@ class Placement:
 
     def end(self, output: Sequence[int] = ()) -> None:
         """The generation has ended there, in any way. `output`: the tokens of its first continuation, which are cached
-        behind the prompt."""
+        after the prompt."""
         if self._ended:
             return
         self._ended = True
@@ -263,7 +263,7 @@ def _extend_keys(keys: list[bytes], tokens: Sequence[int], tenant: Tenant) -> No
 def _allowed(
     replicas: Iterable[RoutedReplica], fingerprint: str | None, without: Collection[str]
 ) -> Iterator[RoutedReplica]:
-    """Those of `replicas` that may get a generation."""
+    """The `replicas` that may get a generation."""
     return (
         replica
         for replica in replicas

@@ -13,9 +13,9 @@ from forefront.cluster.routing.router import EXPECTED_OUTPUT
 class ScalingSettings:
     """Bounds and reactions.
 
-    `min_replicas` may be 0. `target_load`: the part of a replica's slots, and of the work that they stand for, that is
-    in use when no more replicas are wanted. `shrink_seconds`: replicas are removed when fewer were wanted for so long;
-    `idle_seconds`: the last one, if the minimum is 0, when there was no request for so long.
+    `min_replicas` may be 0. `target_load`: the share of a replica's slots, and of the corresponding work, above which
+    replicas are added. `shrink_seconds`: replicas are removed after fewer were needed for this long; `idle_seconds`:
+    the last one, if the minimum is 0, after this long without a request.
     """
 
     min_replicas: int = 1
@@ -36,7 +36,7 @@ class ScalingPolicy:
 
     More replicas are wanted at once: what is in flight is known in absolute terms, so replicas that are starting are
     not counted twice. Fewer are wanted only if the highest number of the last `shrink_seconds` was lower. The policy
-    may be created again at any time; the present number then counts as wanted until it has seen as much time.
+    may be recreated at any time; the current number then counts as wanted for the first window.
     """
 
     def __init__(self, settings: ScalingSettings) -> None:
@@ -57,7 +57,7 @@ class ScalingPolicy:
         silent = max(current - len(loads), 0)
         if demand:
             self._active_at = now
-        # The load of silent replicas is unknown: they may be full, but not in want of more.
+        # The load of silent replicas is unknown: they count as full, but cause no growth.
         wanted = math.ceil(demand)
         self._note(now, max(wanted, min(wanted + silent, current)))
         highest = self._window[0][1]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# Tokens of one forward pass, padding included. More are no faster, and a neighbour waits for the running pass.
+# Tokens of one forward pass, padding included. More are no faster, and other tenants wait for the running pass.
 _TOKENS: Final = 2048
 _COUNTS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 # Tokens between two lengths, at least; from eight times that on, an eighth of the power of two below.
@@ -20,6 +20,6 @@ def padded_count(count: int) -> int:
     return next((size for size in _COUNTS if size >= count), count)
 
 
-def most_sequences(length: int) -> int:
-    """How many sequences of a padded length fit into one batch that needs no further rows."""
+def max_sequences(length: int) -> int:
+    """The number of sequences of a padded length that fit into one batch without padding rows."""
     return max((size for size in _COUNTS if size * length <= _TOKENS), default=1)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from forefront.engine.embedding.batch_size import most_sequences, padded_length
+from forefront.engine.embedding.batch_size import max_sequences, padded_length
 from forefront.engine.embedding.embedding_graph import Floats
 from forefront.engine.embedding.embedding_model import EmbeddingInput
 from forefront.engine.engine_stats import EngineStats
@@ -18,7 +18,7 @@ from forefront.fairness.tenant import Tenant
 
 _log = logging.getLogger(__name__)
 
-# Tokens that are taken from the queue at a time, and sorted by length so that batches have little padding.
+# Tokens taken from the queue per round, sorted by length so that batches have little padding.
 _ROUND_TOKENS: Final = 8192
 _NO_LIMIT: Final = 2**31
 
@@ -195,7 +195,7 @@ def _batches(items: list[_Item]) -> list[list[_Item]]:
     length = 0
     for item in sorted(items, key=lambda item: len(item.input.tokens), reverse=True):
         size = len(batches[-1]) + 1 if batches else 0
-        if not batches or size > most_sequences(length):
+        if not batches or size > max_sequences(length):
             batches.append([])
             length = padded_length(len(item.input.tokens))
         batches[-1].append(item)

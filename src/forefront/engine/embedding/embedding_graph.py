@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class Pooling(Enum):
-    """From the hidden states of a sequence to one vector: their mean, that of the first token, or of the last."""
+    """The reduction of a sequence's hidden states to one vector: the mean, the first token's, or the last token's."""
 
     MEAN = "mean"
     CLS = "cls"
@@ -37,7 +37,7 @@ class InputEmbedding:
         """[tokens, width]"""
         x = self.tokens(tokens)
         if self.positions is not None:
-            # Padding may lie behind the last position.
+            # Padding may lie after the last position.
             x = x + self.positions[np.minimum(positions, len(self.positions) - 1)]
         if self.segments is not None:
             x = x + self.segments[np.minimum(segments, len(self.segments) - 1)]

@@ -113,7 +113,7 @@ class EmbeddingModel:
                 return begins
             case Pooling.LAST:
                 return begins + lengths - 1
-            case Pooling.MEAN:  # all of them: each number of rows would be one more size
+            case Pooling.MEAN:  # all of them, because each number of rows is another compiled size
                 return np.arange(len(lengths) * length)
 
     def _pooled(self, hidden: Floats, lengths: Integers, length: int) -> Floats:

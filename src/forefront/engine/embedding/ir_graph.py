@@ -18,7 +18,7 @@ class GraphError(Exception):
     """A graph cannot be used; the message gives the reason."""
 
 
-def makes_hidden_states(xml: Path) -> bool:
+def outputs_hidden_states(xml: Path) -> bool:
     """Whether the graph of a file gives hidden states in place of logits. Raises `RuntimeError`."""
     return _hidden_output(ov.Core().read_model(xml)) is not None
 

@@ -55,7 +55,7 @@ class BlockPool:
 
     @property
     def retained_seconds(self) -> float:
-        """Full blocks that were released within these seconds are still cached, those before are not."""
+        """Full blocks released within the last `retained_seconds` are still cached; earlier ones are evicted."""
         return self._clock() - self._retained_since
 
     def allocate(self, count: int) -> list[int] | None:

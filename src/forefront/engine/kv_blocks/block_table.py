@@ -43,7 +43,7 @@ class BlockTable:
         self._length = end
 
     def replace(self, first: int, blocks: Sequence[int]) -> list[int]:
-        """Put `blocks` in the places from `first` on, and return those that were there."""
+        """Replace the blocks from index `first` on with `blocks`, and return the replaced ones."""
         places = self.array[first : first + len(blocks)]
         replaced: list[int] = places.tolist()
         places[:] = blocks

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from forefront.engine.model.step_inputs import SequenceInput
 
 # The most tokens that are faster one by one, with 300 to 900 tokens of context.
-MOST_APART: Final = 6
+MAX_SHORT_RUN: Final = 6
 
 
-def apart(sequences: abc.Sequence["SequenceInput"]) -> list["SequenceInput"]:
+def split_short_runs(sequences: abc.Sequence["SequenceInput"]) -> list["SequenceInput"]:
     """The same tokens in the same order, those of short runs as sequences of their own."""
     parts = list["SequenceInput"]()
     for sequence in sequences:
-        if not 1 < len(sequence.tokens) <= MOST_APART:
+        if not 1 < len(sequence.tokens) <= MAX_SHORT_RUN:
             parts.append(sequence)
             continue
         parts += [

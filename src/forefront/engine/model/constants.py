@@ -13,7 +13,7 @@ class Constants(Protocol):
     """The constants of a graph, in mapped files. They must live as long as the compiled model."""
 
     def release(self) -> None:
-        """Give their pages back to the system. They are read again when they are needed. Thread-safe."""
+        """Release their pages to the system, which reads them again when needed. Thread-safe."""
 
 
 @contextmanager

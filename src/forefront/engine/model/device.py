@@ -10,7 +10,7 @@ _NAME: Final = re.compile(r"CPU|GPU(\.\d{1,3})?|AUTO")
 
 
 class DeviceError(Exception):
-    """There is no such device. The text lists the available ones."""
+    """The device does not exist. The message lists the available devices."""
 
 
 def find_device(name: str) -> str:

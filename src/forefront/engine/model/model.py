@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from forefront.engine.model.attention_runs import apart
+from forefront.engine.model.attention_runs import split_short_runs
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.constants import released_constants
 from forefront.engine.model.device import DeviceError, find_device, is_gpu
@@ -64,7 +64,7 @@ class PagedModel:
         self._compiled: Any = compile_graph(core, add_sampling_head(graph), device, compile_properties(options, device))
         # Keys in u8 are rounded for several tokens of a block together, and a graph that reads the cache copies the
         # context for each sequence.
-        self._apart = not is_gpu(device) and options.kv_precision != "u8" and not graph.reads_cache
+        self._splits_runs = not is_gpu(device) and options.kv_precision != "u8" and not graph.reads_cache
         self.context_length = context_length
         self._ports = {port.get_any_name(): index for index, port in enumerate(self._compiled.inputs)}
         self._cache = KvCache(core, self._compiled, device)
@@ -80,7 +80,7 @@ class PagedModel:
         """One forward pass over the new tokens of `sequences`. `rows` are positions in the concatenation of all new
         tokens whose logits are computed, each with the temperature to divide by for `Logits.log_sum`. The pass is
         padded with idle tokens and rows: see `padding.py`."""
-        self._inputs.fill_sequences(apart(sequences) if self._apart else sequences, self._embed)
+        self._inputs.fill_sequences(split_short_runs(sequences) if self._splits_runs else sequences, self._embed)
         self._inputs.fill_rows(rows, temperatures)
         self._request.infer()
         full, top, top_tokens, log_sum = (self._request.get_output_tensor(i).data for i in range(4))
@@ -93,7 +93,7 @@ class PagedModel:
 
     def restart(self) -> None:
         """After a failure: a new request to OpenVINO, with an empty KV cache. Raises `RuntimeError`."""
-        # The old ones go first, or both would be in memory.
+        # The old request and cache are freed first, so that memory never holds both.
         self._request = None
         del self._inputs
         self._cache.free()
@@ -113,7 +113,7 @@ class PagedModel:
 
 
 def effective_options(graph: PagedGraph, options: ModelOptions) -> ModelOptions:
-    """The options that a model of this graph follows: one that reads the KV cache by itself has none in u8."""
+    """The options in effect for this graph: a graph that reads the KV cache itself excludes u8."""
     plain = graph.reads_cache and options.kv_precision == "u8"
     return replace(options, kv_precision="f16") if plain else options
 

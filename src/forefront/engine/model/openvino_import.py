@@ -13,13 +13,13 @@ import openvino as ov  # noqa: E402
 import openvino.opset13 as ops  # noqa: E402
 from openvino._offline_transformations import paged_attention_transformation  # noqa: E402
 
-__all__ = ["ops", "ov", "paged_attention_transformation", "plain_reason"]
+__all__ = ["error_summary", "ops", "ov", "paged_attention_transformation"]
 
 # OpenVINO's messages begin with the failed condition and places in its source files.
 _PLACES = re.compile(r"(Exception from|Check '.*?' failed at|General Failure|at) ?\S*\.(cpp|hpp|h|c|cc):\d+:?")
 
 
-def plain_reason(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """The message of an error on one line, without places in OpenVINO's source files."""
     text = " ".join(_PLACES.sub(" ", " ".join(str(error).split())).split())
     return text.strip(": ") or type(error).__name__

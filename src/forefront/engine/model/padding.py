@@ -5,9 +5,9 @@ all numbers up to 640 that is 900 MiB, for the 68 padded sizes 95 MiB. Rows of l
 number of rows takes 0.14 MiB.
 """
 
-# Up to so many tokens, the multiple to pad to.
+# The multiple to pad to, by the largest number of tokens for which it holds.
 _GRAINS = ((32, 1), (64, 4), (128, 8), (256, 16))
-_LARGEST_GRAIN = 32
+_MAX_GRAIN = 32
 
 
 def padded_size(count: int) -> int:
@@ -16,5 +16,5 @@ def padded_size(count: int) -> int:
 
     Padding is an eighth of `count` at most, 3 % on average.
     """
-    grain = next((grain for end, grain in _GRAINS if count <= end), _LARGEST_GRAIN)
+    grain = next((grain for end, grain in _GRAINS if count <= end), _MAX_GRAIN)
     return -(-count // grain) * grain

@@ -38,7 +38,7 @@ def read_ir(xml: Path) -> PagedGraph:
     while projection.get_type_name() != "MatMul":
         projection = projection.input_value(0).get_node()
     rows = parameter("rows", [-1], ov.Type.i32)
-    # A gather in front of the output projection: logits are computed for the selected rows alone.
+    # A gather before the output projection: logits are computed for the selected rows alone.
     selected = ops.gather(projection.input_value(0), rows, ops.constant(np.int64(0)))
     projection.input(0).replace_source_output(selected.output(0))
     vocabulary = result.input_value(0).get_partial_shape()[-1].get_length()

@@ -54,7 +54,7 @@ def _round(model: PagedModel) -> Speed:
 
 
 def _tokens_per_second(model: PagedModel, streams: int, tokens: int, context: int, steps: int) -> float:
-    """The fastest of `steps` equal passes: each stream has `tokens` new tokens behind `context` others, at most as many
+    """The fastest of `steps` equal passes: each stream has `tokens` new tokens after `context` others, at most as many
     as the model has room for. The contents of the cache do not matter."""
     context = max(0, min(context, model.context_length - tokens))
     per_stream = -(-(context + tokens) // model.block_size)

@@ -98,7 +98,7 @@ class StepInputs:
         blocks[bounds[len(sequences)] :] = self._padding_block
 
     def _bind(self, name: str, size: int) -> npt.NDArray[Any]:
-        """The array of that name to write to, bound to the request with `size` entries; 0 means a scalar."""
+        """The input array `name`, to be written to, bound to the request with `size` entries; 0 means a scalar."""
         array = self._array(name, size)
         if self._bound.get(name) != size:
             shaped = array.reshape(-1, 1) if name == "temperatures" else array

@@ -1,4 +1,4 @@
-"""Draws from a whole row of logits, where the likeliest tokens alone do not decide them."""
+"""Draws from a whole row of logits, where the top tokens do not decide the draw."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,12 @@ def choose_from_masked_row(row: Floats, mask: Mask, top_tokens: Ints, sampling: 
 
 
 def choose_from_row(row: Floats, top_tokens: Ints, sampling: SamplingParams, uniform: float) -> int:
-    """Draw from a whole row of logits [V]. The `top_tokens` come first in the order of drawing, as in a draw among them
-    alone, so that draws which those do not decide fall on the other tokens with the right probability."""
+    """Draw from a whole row of logits [V]. The `top_tokens` come first in the order of drawing, as in `draw_from_top`.
+    Draws that they do not decide therefore fall on the other tokens with the correct probability."""
     if sampling.temperature == 0:
         return int(row.argmax())
     peak = row.max()
-    if not np.isfinite(peak):  # a broken model must not end the other sequences of the step
+    if not np.isfinite(peak):  # a model with non-finite logits must not end the other sequences of the step
         return int(row.argmax())
     mass = np.exp((row - peak) / np.float32(sampling.temperature))
     if sampling.min_p:

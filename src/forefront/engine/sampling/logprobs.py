@@ -12,10 +12,10 @@ from forefront.engine.scheduling.sequence import Sequence
 def token_logprobs(
     logits: Logits, row: int, temperature: float, token: int, alternatives: int
 ) -> tuple[float, tuple[Logprob, ...]]:
-    """The log-probability of `token` in a row, and those of the row's `alternatives` likeliest tokens. `temperature`:
+    """The log-probability of `token` in a row, and those of the row's `alternatives` most likely tokens. `temperature`:
     that of `Logits.log_sum` in this row."""
     log_sum = float(logits.log_sum[row]) if temperature == 1 else _log_sum(logits, row)
-    # Rounding may carry a probability of one beyond it.
+    # Rounding may raise a probability above one.
     top = tuple(
         Logprob(other, min(value - log_sum, 0.0))
         for other, value in zip(

@@ -1,8 +1,8 @@
-"""From logits to tokens: exact draws, mostly from the 64 likeliest tokens alone.
+"""From logits to tokens: exact draws, mostly from the 64 most likely tokens.
 
 Greedy rows without a mask need no more than the first of their top tokens. Other draws are decided by the top tokens of
-all rows at once (`top_tokens.py`). Where those do not decide, since the draw or the nucleus reaches beyond them or a
-penalty or bias changes the row, the whole row is used (`full_logits.py`). Both ways draw from the same distribution.
+all rows at once (`top_tokens.py`). The whole row is used (`full_logits.py`) where the draw or the nucleus reaches
+beyond the top tokens, or a penalty or bias changes the row. Both ways draw from the same distribution.
 
 A draft is verified token by token: each row is sampled as it would be without the draft, and sampling goes on to the
 next row while the sampled token is the draft's. The output is therefore that of sampling without a draft.
@@ -17,7 +17,7 @@ from forefront.engine.model.logits import Logits
 from forefront.engine.sampling.full_logits import choose_from_masked_row, choose_from_row
 from forefront.engine.sampling.logprobs import token_logprobs
 from forefront.engine.sampling.penalties import penalized
-from forefront.engine.sampling.top_tokens import Draw, draw_from_top, likeliest_allowed
+from forefront.engine.sampling.top_tokens import Draw, draw_from_top, most_likely_allowed
 from forefront.engine.scheduling.sequence import Sequence
 
 
@@ -44,7 +44,7 @@ def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOu
 
     A sequence whose constraint fails gets none. One that can only continue with its end gets that as well.
     """
-    likeliest: list[int] = logits.top_tokens[:, 0].tolist()
+    most_likely: list[int] = logits.top_tokens[:, 0].tolist()
     uniforms = [_take_uniforms(item) for item in inputs]
     draws = [
         Draw(item.row + offset, item.sequence.request.sampling, uniform, item.masks[offset] if item.masks else None)
@@ -63,11 +63,11 @@ def sample(inputs: abc.Sequence[SamplerInput], logits: Logits) -> list[SamplerOu
             candidates = [next(drawn) for _ in its_uniforms]
         elif item.masks:
             candidates = [
-                likeliest[item.row + i] if mask is None else likeliest_allowed(mask, item.row + i, logits)
+                most_likely[item.row + i] if mask is None else most_likely_allowed(mask, item.row + i, logits)
                 for i, mask in enumerate(item.masks)
             ]
         else:
-            candidates = likeliest[item.row : item.row + count]
+            candidates = most_likely[item.row : item.row + count]
         outputs.append(_sample_sequence(item, candidates, its_uniforms, logits))
     return outputs
 

@@ -1,4 +1,4 @@
-"""Draws from the likeliest tokens of each row, for all rows of a step at once.
+"""Draws from the most likely tokens of each row, for all rows of a step at once.
 
 The graph returns the 64 largest logits of each row and the log-sum-exp of the whole row at its temperature, so the
 probabilities of those 64 are exact. Under a mask, the sum of the allowed probabilities is known only to lie between two
@@ -33,8 +33,8 @@ class Draw(NamedTuple):
     mask: Mask | None
 
 
-def likeliest_allowed(mask: Mask, row: int, logits: Logits) -> int:
-    """The likeliest token of a row that the mask has; -1 if that is not among the top tokens."""
+def most_likely_allowed(mask: Mask, row: int, logits: Logits) -> int:
+    """The most likely token of a row that the mask allows; -1 if it is not among the top tokens."""
     tokens = logits.top_tokens[row]
     allowed = _allowed(mask, tokens)
     place = int(allowed.argmax())

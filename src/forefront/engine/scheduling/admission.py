@@ -8,8 +8,8 @@ from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.tenant_queue import TenantQueue
 from forefront.engine.scheduling.tenants import Tenants
 
-# Waiting sequences of a tenant that are compared, by how many first tokens, and how often in a row the oldest is passed
-# over. A step hashes no more tokens for the comparison, since hashing takes 4 µs for a block.
+# Bounds of the comparison of a tenant's waiting sequences: their number, their compared first tokens, and how often in
+# a row the oldest is overtaken. Hashing takes 4 µs per block, so a step hashes no more tokens for the comparison.
 _CONSIDERED: Final = 8
 _COMPARED: Final = 4096
 
@@ -36,7 +36,8 @@ class Admission:
                     break
 
     def _admit_within_shares(self, order: list[TenantQueue]) -> bool:
-        """False if room was made for a sequence and did not suffice: it must not go back to those preempted for it."""
+        """False if preemption did not make enough room for a sequence. The room must then not return to the preempted
+        sequences."""
         complete = True
         for tenant in order:
             while tenant.waiting and self._may_restart(self._prefer_cached(tenant)) and self._within_share(tenant):
@@ -46,28 +47,28 @@ class Admission:
         return complete
 
     def _prefer_cached(self, tenant: TenantQueue) -> Sequence:
-        """The tenant's next sequence: of its first few the one with the most cached tokens, which may be lost while it
-        waits. The oldest is passed over a few times in a row at most."""
+        """The tenant's next sequence: of the first few, the one with the most cached tokens, because its cached blocks
+        may be evicted while it waits. The oldest is overtaken a few times in a row at most."""
         oldest = tenant.head
         if len(tenant.waiting) < 2 or oldest.started or oldest is tenant.preferred:
             return oldest
         size, pool = self._running.pool.block_size, self._running.pool
-        best, most = oldest, -1
+        best, most_cached = oldest, -1
         for sequence in islice(tenant.waiting, _CONSIDERED if tenant.num_passed < _CONSIDERED else 1):
             end = min(len(sequence.tokens) - 1, _COMPARED)
             sequence.extend_block_hashes(size, end)
             cached = len(pool.match_prefix(sequence.block_hashes[: end // size]))
-            if cached > most:
-                best, most = sequence, cached
+            if cached > most_cached:
+                best, most_cached = sequence, cached
         tenant.num_passed = 0 if best is oldest else tenant.num_passed + 1
         tenant.waiting.move_to_end(best, last=False)
         tenant.preferred = best
         return best
 
     def _unblocked(self, order: list[TenantQueue]) -> list[TenantQueue]:
-        """The waiting tenants whose next sequence may be admitted now. A tenant that runs nothing because its next
-        sequence exceeds its share would starve. Others are therefore admitted before it only until their virtual time
-        reaches the finish time of that sequence."""
+        """The waiting tenants whose next sequence may be admitted now. A tenant without running sequences whose next
+        sequence exceeds its share must not starve. Others are therefore admitted before it only until their virtual
+        time reaches the finish time of that sequence."""
         blocked = [tenant for tenant in order if not tenant.running and not self._within_share(tenant)]
         first = min(blocked, key=lambda tenant: tenant.finish_time(tenant.head), default=None)
         if first is None:
@@ -76,7 +77,7 @@ class Admission:
         return [tenant for tenant in order if tenant is first or tenant.virtual_time < limit]
 
     def _may_restart(self, sequence: Sequence) -> bool:
-        """Whether a sequence preempted in this very step may start again: not at another tenant's expense."""
+        """Whether a sequence that was preempted in this step may restart: only if no other tenant loses room by it."""
         return sequence not in self._running.preempted or not self._running.sequences or len(self._tenants) == 1
 
     def _within_share(self, tenant: TenantQueue) -> bool:
@@ -97,5 +98,5 @@ class Admission:
             givers = [other for other in givers if other is not tenant and other.yields_to(tenant)]
             if not givers:
                 return False
-            most = max(givers, key=lambda other: (len(other.running) if full else other.num_blocks) / other.weight)
-            self._running.preempt(most.running[-1])
+            giver = max(givers, key=lambda other: (len(other.running) if full else other.num_blocks) / other.weight)
+            self._running.preempt(giver.running[-1])

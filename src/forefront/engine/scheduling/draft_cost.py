@@ -1,8 +1,7 @@
-"""The cost of draft tokens: by how much they lengthen a step, learned from measured steps.
-
-Kernels of matrix products do not take a time proportional to their rows. One row has a kernel of its own, up to eight
-rows may share the time of the loads, and more rows need other kernels. So the cost has a jump behind one row and behind
-eight, and a slope before and behind the latter. Attention adds a time for each token of context that is read.
+"""The cost of draft tokens: the time that they add to a step, learned from measured steps. The time of a matrix product
+is not proportional to its rows. One row has its own kernel, up to eight rows may share the time of the loads, and more
+rows need other kernels. So the cost jumps after one row and after eight, and has one slope up to eight rows and another
+above. Attention adds a time for each token of context that is read.
 """
 
 import math
@@ -17,20 +16,20 @@ from forefront.engine.scheduling.step_cost import StepSize
 
 _FEW: Final = 8  # rows before the second jump
 # The cost of a step until steps have been measured, in steps of one row: a constant, each of the first eight rows, each
-# further row, the jumps behind one row and behind eight, and 16,384 tokens of context. Between the values of processors
+# further row, the jumps after one row and after eight, and 16,384 tokens of context. Between the values of processors
 # with and without matrix units, for models of 0.1 to 0.4 billion parameters.
 _USUAL: Final = np.array([0.95, 0.05, 0.06, 0.15, 0.15, 1.0])
 # The weight of these values, in measured steps, and the deviations that it counts for.
 _USUAL_WEIGHT: Final = 0.02
 _RIDGES: Final = np.diag(_USUAL_WEIGHT / np.array([10.0, 0.1, 0.05, 0.3, 0.15, 1.0]) ** 2)
 _CONTEXT: Final = 16_384
-# The weight that a measured step keeps after each further one of its kind, and that a step with drafts keeps after each
-# without: costs that prevent drafts are forgotten in time, and so tried again.
+# Decay of a measured step's weight per further step of its kind, and of a step with drafts per step without: costs that
+# prevent drafts are eventually forgotten, so that drafts are tried again.
 _KEPT: Final = 0.97
 _KEPT_UNTRIED: Final = 0.98
-# Of the steps without drafts, which are many and alike, one in so many is measured.
+# Steps without drafts are frequent and similar: one in this number is measured.
 _SAMPLED: Final = 4
-# Durations count as at most so many times their prediction, and at least as its inverse.
+# Durations are clipped to this factor of their prediction, and to its inverse.
 _CLIP: Final = 1.5
 # Weight of the latest step in the mean duration of a step of one row.
 _LATEST: Final = 0.1
@@ -62,13 +61,13 @@ class DraftCost:
         self._known: set[int] = set()  # numbers of rows that have occurred
         self._skipped = 0
 
-    def prices(self, decodes: StepSize, most: int, *, beside_prompts: bool = False) -> DraftPrices:
-        """The cost of at most `most` draft tokens beside `decodes`. A step with prompts has the kernels of many rows in
-        any case."""
-        rows = decodes.decodes + np.arange(most + 1)
+    def prices(self, decodes: StepSize, maximum: int, *, beside_prompts: bool = False) -> DraftPrices:
+        """The cost of at most `maximum` draft tokens beside `decodes`. A step with prompts has the kernels of many rows
+        in any case."""
+        rows = decodes.decodes + np.arange(maximum + 1)
         seconds = _terms(rows, decodes.decode_context) @ self._coefficients
         if beside_prompts:
-            seconds = seconds[0] + self._coefficients[2] * np.arange(most + 1)
+            seconds = seconds[0] + self._coefficients[2] * np.arange(maximum + 1)
         costs: list[float] = (decodes.decodes * (seconds / seconds[0] - 1)).tolist()
         return DraftPrices(costs, decodes.decodes * float(self._coefficients[-1] / seconds[0]) / _CONTEXT)
 

@@ -11,7 +11,7 @@ from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.scheduling.step_cost import draft_reads
 
 # The measured cost of a token may be none.
-_LEAST_PRICE: Final = 0.001
+_MIN_PRICE: Final = 0.001
 
 
 class DraftRequest(NamedTuple):
@@ -65,7 +65,7 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPri
             requests.append(DraftRequest(sequence, limit))
     if not requests:
         return 0.0
-    price = max(min(following - cost for cost, following in pairwise(prices.tokens)), _LEAST_PRICE)
+    price = max(min(following - cost for cost, following in pairwise(prices.tokens)), _MIN_PRICE)
     drafts = [
         _shortened(request, draft) for request, draft in zip(requests, drafter.propose(requests, price), strict=True)
     ]
@@ -76,15 +76,15 @@ def add_drafts(decodes: list[ScheduledChunk], drafter: Drafter, prices: DraftPri
         if length and (room := running.grow_for_draft(decodes[place].sequence, length)):
             decodes[place] = decodes[place]._replace(draft=tuple(draft.tokens[:room]))
             count, total = count + room, total + draft_reads(room) * context
-    return max((total + prices.tokens[count]) / count, _LEAST_PRICE) if count else 0.0
+    return max((total + prices.tokens[count]) / count, _MIN_PRICE) if count else 0.0
 
 
 def worthwhile_lengths(
     drafts: abc.Sequence[Draft], contexts: abc.Sequence[float], costs: abc.Sequence[float]
 ) -> list[int]:
-    """How many tokens of each draft a step should have: those that gain most, as many as exceed their cost by most.
-    `contexts`: the cost of one reading of each sequence's context. `costs`: of 0, 1, ... draft tokens besides; the
-    first of a step may cost more than it can gain, and the next ones almost nothing."""
+    """The lengths of the drafts that maximise expected tokens minus cost. `contexts`: the cost of one reading of each
+    sequence's context. `costs`: of 0, 1, ... draft tokens, without contexts. The first draft token of a step may cost
+    more than it can gain, and the next ones almost nothing."""
     gains = sorted(
         (
             (draft.start * draft.probability**n - context * draft_reads(len(draft.tokens)) / len(draft.tokens), place)
@@ -110,7 +110,7 @@ def worthwhile_lengths(
 
 
 def _expected(draft: Draft, length: int) -> float:
-    """How many of the first `length` tokens a step is expected to accept."""
+    """The expected number of accepted tokens among the first `length`."""
     return sum(draft.start * draft.probability**n for n in range(length))
 
 

@@ -9,8 +9,8 @@ from forefront.fairness.shares import whole_shares
 
 
 def first_of_equals(prefills: Iterable[Sequence], block_size: int) -> list[Sequence]:
-    """Those of `prefills`, given oldest first, that compute in this step. Of several whose next block is the same one
-    computes it, and the others share it afterwards: the one that has come furthest, then the shortest."""
+    """The `prefills`, given oldest first, that compute in this step. Of several with the same next block, one computes
+    it and the others share it afterwards: the one with the most computed tokens, then the shortest."""
     chosen: dict[object, Sequence] = {}
     for sequence in prefills:
         block = sequence.num_computed_tokens // block_size

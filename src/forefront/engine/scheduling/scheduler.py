@@ -19,7 +19,7 @@ from forefront.engine.scheduling.step_budget import StepBudget
 from forefront.engine.scheduling.tenants import Tenants
 from forefront.fairness.tenant import Tenant
 
-# The least budget of a step that is shortened for new prompts.
+# The minimum budget of a step that is shortened for new prompts.
 _SHORTENED: Final = 32
 # Sequences of one tenant from which on steps are short for tenants that arrive.
 _MANY: Final = 8
@@ -62,7 +62,7 @@ class Scheduler:
         self.pool, self.limits = pool, limits
         self.step_budget = step_budget or limits.step_budget()
         self._drafter = drafter
-        self._draft_price = 0.0  # of a draft token in the present step
+        self._draft_price = 0.0  # of a draft token in the current step
         self._shortened_last = self._served_least = False
         self._tenants = Tenants()
         self._running = RunningSet(pool, self._tenants, limits.max_running)
@@ -176,7 +176,7 @@ class Scheduler:
         self._tenants.forget_idle(tenant)
 
     def _serve_least(self) -> bool:
-        """Whether the tenants with the least use have the step for themselves: while a sequence waits, and every other
+        """Whether the step is reserved for the tenants with the least use: while a sequence waits, and every second
         step while tenants arrive beside one with many sequences."""
         if len(self._tenants) < 2:
             return False
@@ -204,7 +204,7 @@ class Scheduler:
         return drafting + [chunk for chunk in decodes if chunk.sequence.request.tenant.name in late]
 
     def _draft_budget(self, decodes: abc.Sequence[ScheduledChunk], prefills: abc.Sequence[Sequence]) -> int:
-        """Tokens of drafts: what fits into the step, and half of that while prompts wait for the rest."""
+        """Tokens of drafts: as many as fit into the step, or half of them while prompts wait."""
         if not self.step_budget.cost.measured:
             return self.limits.draft_tokens
         size = step_size(decodes)
@@ -212,7 +212,7 @@ class Scheduler:
         return min(budget // 2 if prefills else budget, self.limits.draft_tokens)
 
     def _late(self, prefills: abc.Sequence[Sequence]) -> set[str]:
-        """The names of the tenants with a prompt that has waited for its first token for too long."""
+        """The names of the tenants with a late prompt: one that has waited longer than `first_token_latency`."""
         latest = self.step_budget.elapsed - self.limits.first_token_latency
         return {one.request.tenant.name for one in prefills if one.queued_at < latest and not one.num_output_tokens}
 
@@ -224,9 +224,9 @@ class Scheduler:
         if not prefills:
             return []
         size = step_size(decodes)
-        most = self.limits.prefill_tokens
+        maximum = self.limits.prefill_tokens
         if any(sequence.prompt_positions_to_score(sequence.num_uncomputed_tokens) for sequence in prefills):
-            most = self.limits.scored_tokens
+            maximum = self.limits.scored_tokens
         chunks: list[ScheduledChunk] = []
         whole = shortened = 0
         for _ in range(2 if self.step_budget.cost.measured else 1):
@@ -234,7 +234,7 @@ class Scheduler:
             context = prompts.attended / max(prompts.tokens, 1)
             budget = self.step_budget
             fitting = budget.tokens_beside(size, context, late=late) if decodes else budget.tokens_alone(context)
-            whole = min(fitting, most)
+            whole = min(fitting, maximum)
             shortened = self._shortened(prefills, whole)
             divided = divide_prefill(prefills, shortened, self._tenants)
             chunks = [ScheduledChunk(sequence, num_tokens) for sequence, num_tokens in divided]

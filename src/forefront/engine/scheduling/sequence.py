@@ -108,7 +108,7 @@ class Sequence:
         self._rng = rng
 
     def take_uniforms(self, count: int) -> list[float]:
-        """The next `count` random numbers from [0, 1). Those that sample no token are given back."""
+        """The next `count` random numbers from [0, 1). Unused ones are given back."""
         taken, self._unused_uniforms = self._unused_uniforms[:count], self._unused_uniforms[count:]
         return taken + [self.rng.random() for _ in range(count - len(taken))]
 
@@ -152,7 +152,8 @@ class Sequence:
 
     def masks(self, draft: abc.Sequence[int] = ()) -> list[Mask | None]:
         """The tokens allowed next, and after each further token of `draft` as far as the constraint accepts it; None
-        where all are allowed. Empty after a failure. `append` takes back what it accepted of the draft in vain."""
+        where all are allowed. Empty after a failure. `append` rolls back accepted draft tokens that sampling did not
+        confirm."""
         constraint = self.constraint
         if constraint is None or self.failure is not None:
             return []
@@ -215,7 +216,7 @@ class Sequence:
         return constraint.accept(token, self.tokens_left)
 
     def _accept_ahead(self, constraint: Constraint, token: int, tokens_left: int) -> bool:
-        """Let the constraint accept a token of a draft; whether it took that very token."""
+        """Let the constraint accept a token of a draft; whether it accepted exactly that token."""
         if token in self.request.stop_tokens:
             return False
         if constraint.accept(token, tokens_left) != token:

@@ -5,20 +5,20 @@ from typing import Final
 from forefront.engine.scheduling.draft_cost import DraftCost
 from forefront.engine.scheduling.step_cost import StepCost, StepSize
 
-# The time of late prompts in a step, at least, in times of the decodes. The decodes of a slow machine take most of the
-# target. With few prompt tokens beside them few sequences decode together, and each pays for whole steps.
+# The minimum time of late prompts in a step, relative to the time of its decodes. On a slow machine decodes take most
+# of the target, and with few prompt tokens per step few sequences would decode together.
 _LATE_PART: Final = 1.5
 # The greatest excess over predictions that lowers the budget: on a busy machine prompts must progress too.
 _MARGIN: Final = 0.5
 # The part of the target that a step may take while new tenants arrive, and the seconds for which that holds.
 _CONTENDED_PART: Final = 0.25
 _CONTENDED_SECONDS: Final = 2.0
-# The time of the prompts in a step while new tenants arrive, at most, in times of the constant cost of a step: a third
-# of the step is lost to that cost then.
+# The maximum time of prompts in a step while new tenants arrive, relative to the constant cost of a step, which then
+# takes a third of it.
 _CONTENDED_CONSTANTS: Final = 2.0
-# The chunk without decodes, at least: nine tenths as fast for each token as the whole prompt at once. A larger one may
-# take so many targets, since a request that arrives meanwhile waits for its end.
-_LEAST_ALONE: Final = 256
+# The minimum chunk in a step without decodes: per token nine tenths as fast as the whole prompt at once. A larger chunk
+# may take this many targets, because a request that arrives meanwhile waits for its end.
+_MIN_ALONE: Final = 256
 _ALONE: Final = 2.0
 # Tokens of a block in the CPU plugin's int8 products. A partly filled block takes the time of a whole one. With two
 # threads, a step of 65 tokens takes 1.65 times as long as one of 64.
@@ -28,16 +28,16 @@ _BLOCK: Final = 64
 class StepBudget:
     """Budgets of tokens that keep a step within a target of duration, by measured durations.
 
-    `target`: seconds that 95 % of steps with decodes shall not exceed. `most`: the most tokens of prompts and drafts in
-    a step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
+    `target`: seconds that 95 % of steps with decodes shall not exceed. `maximum`: of tokens of prompts and drafts in a
+    step. `first`: how many beside decodes until steps have been measured. Steps are short for a while after
     `contend`, because the first token of a tenant that arrives waits for the running step. While prompts are late, a
     step may exceed the target: it takes up to 2.5 times the time of its decodes.
     """
 
-    def __init__(self, target: float, most: int, first: int) -> None:
+    def __init__(self, target: float, maximum: int, first: int) -> None:
         self.cost = StepCost()
         self.draft_cost = DraftCost()
-        self._target, self._most, self._first = target, most, first
+        self._target, self._maximum, self._first = target, maximum, first
         self._largest = first  # the most tokens of a measured step
         self._elapsed = 0.0
         self._contended_until = 0.0
@@ -57,28 +57,28 @@ class StepBudget:
         self._contended_until = self._elapsed + _CONTENDED_SECONDS
 
     def tokens_beside(self, size: StepSize, context: float = 0.0, *, late: bool = False) -> int:
-        """How many tokens of prompts or drafts fit into a step beside `size`, each attending to `context` tokens.
-        `late`: a prompt has waited for too long."""
+        """The number of tokens of prompts or drafts that fit into a step beside `size`, each attending to `context`
+        tokens. `late`: a prompt has waited longer than its target."""
         if not self.cost.measured:
             return self._first
         base = self.cost.seconds(size)
         goal = self._goal() / (1 + min(self.cost.margin, _MARGIN))
         # A third of the step is for prompts in any case; half where decodes alone take the goal. The constant cost of a
         # step would otherwise be paid for few tokens.
-        least = base * (_LATE_PART if late else min(max(base / goal, 0.5), 1.0))
+        minimum = base * (_LATE_PART if late else min(max(base / goal, 0.5), 1.0))
         seconds = goal - base
         if self.contended:
-            least, seconds = base / 2, min(seconds, self._contended_seconds())
-        return _rounded(self._fitting(max(seconds, least), context), size.decodes + size.tokens)
+            minimum, seconds = base / 2, min(seconds, self._contended_seconds())
+        return _rounded(self._fitting(max(seconds, minimum), context), size.decodes + size.tokens)
 
     def tokens_alone(self, context: float = 0.0) -> int:
         """The chunk of prompts in a step without decodes, each token attending to `context` tokens."""
         if not self.cost.measured:
-            return min(_LEAST_ALONE, self._most)
-        seconds, least = _ALONE * self._goal(), _LEAST_ALONE
+            return min(_MIN_ALONE, self._maximum)
+        seconds, minimum = _ALONE * self._goal(), _MIN_ALONE
         if self.contended:
-            seconds, least = min(seconds, self._contended_seconds()), _BLOCK
-        return min(_rounded(max(self._fitting(seconds, context), least), 0), self._most)
+            seconds, minimum = min(seconds, self._contended_seconds()), _BLOCK
+        return min(_rounded(max(self._fitting(seconds, context), minimum), 0), self._maximum)
 
     def record(self, size: StepSize, seconds: float) -> None:
         """Learn from a step that took `seconds`."""
@@ -94,10 +94,11 @@ class StepBudget:
         return _CONTENDED_CONSTANTS * self.cost.seconds(StepSize())
 
     def _fitting(self, seconds: float, context: float) -> int:
-        """How many tokens take `seconds`. At most twice as many as ever measured: predictions do not reach further."""
-        most = min(self._most, 2 * self._largest)
+        """The number of tokens that take `seconds`, at most twice the largest measured number: predictions beyond that
+        are unreliable."""
+        maximum = min(self._maximum, 2 * self._largest)
         each = self.cost.token_seconds(context)
-        return int(seconds / each) if seconds < each * most else most
+        return int(seconds / each) if seconds < each * maximum else maximum
 
 
 def _rounded(tokens: int, others: int) -> int:

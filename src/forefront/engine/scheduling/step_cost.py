@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from forefront.engine.model.attention_runs import MOST_APART
+from forefront.engine.model.attention_runs import MAX_SHORT_RUN
 from forefront.engine.scheduling.least_squares import Array, positive_coefficients
 
 
@@ -28,13 +28,13 @@ class StepSize(NamedTuple):
 
 # The size at which each term of a step's cost is 1: a constant, decodes, their context, tokens, their context.
 _UNITS: Final = np.array([1.0, 16.0, 16_384.0, 128.0, 131_072.0])
-# Weight that a measured step keeps after each further one of its kind: the last 12 matter.
+# Decay of a measured step's weight per further step of its kind: about the last 12 steps matter.
 _KEPT: Final = 0.92
 # Pull of each coefficient towards 0, in parts of the weight of one measured step.
 _RIDGE: Final = 1e-4
-# Durations count as at most so many times their prediction, and at least as its inverse.
+# Durations are clipped to this factor of their prediction, and to its inverse.
 _CLIP: Final = 1.5
-# Steps of decodes alone are many and alike: of those in a row, one in so many is measured.
+# Steps of decodes alone are frequent and similar: one in this number of consecutive ones is measured.
 _SAMPLED: Final = 16
 # The quantile of the last measured steps that `margin` is taken from, and its value before there are so many.
 _QUANTILE: Final = 0.95
@@ -44,9 +44,9 @@ _RIDGES: Final = np.eye(len(_UNITS)) * _RIDGE
 
 
 def draft_reads(tokens: int) -> int:
-    """How often the attention of a draft of so many tokens reads the context, apart from that of the decode. The tokens
-    of a longer draft read it together."""
-    return min(tokens, MOST_APART - 1)
+    """The number of times that the attention of a draft of `tokens` tokens reads the context, in addition to the
+    decode. The tokens of a longer draft read it together."""
+    return min(tokens, MAX_SHORT_RUN - 1)
 
 
 class StepCost:

@@ -34,7 +34,7 @@ class TenantQueue:
         self.running: list[Sequence] = []  # oldest first
         self.waiting: OrderedDict[Sequence, None] = OrderedDict()
         self.slot_share = self.block_share = math.inf
-        # The waiting sequence that was put first, and how many were in a row.
+        # The waiting sequence that overtook the oldest, and the number of consecutive times that this happened.
         self.preferred: Sequence | None = None
         self.num_passed = 0
 
@@ -51,6 +51,6 @@ class TenantQueue:
         """Whether a running sequence may be preempted for `other`.
 
         The last running sequence is preempted only for a tenant with less virtual time. Otherwise two tenants could
-        preempt each other for ever, without progress for either.
+        preempt each other endlessly without progress.
         """
         return len(self.running) > 1 or (bool(self.running) and other.virtual_time <= self.virtual_time)

@@ -36,7 +36,7 @@ class Tenants:
         return any(len(tenant.running) + len(tenant.waiting) >= count for tenant in self._queues.values())
 
     def queue(self, sequence: Sequence, *, first: bool) -> None:
-        """Queue a sequence, behind its tenant's other sequences or before them."""
+        """Queue a sequence, after its tenant's other sequences or before them."""
         owner = sequence.request.tenant
         tenant = self._queues.get(owner.name)
         if tenant is None:

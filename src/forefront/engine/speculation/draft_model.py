@@ -22,10 +22,10 @@ from forefront.engine.speculation.draft_length import DraftLength
 
 log = logging.getLogger(__name__)
 
-# Tokens of all sequences that the model reads in a step before it drafts for them. A sequence that lacks more gets no
-# draft meanwhile.
+# Tokens that the draft model reads in a step, of all sequences, before it drafts for them. A sequence with more unread
+# tokens gets no draft yet.
 _READ: Final = 128
-# Tokens that the first pass of a draft may read besides.
+# Further unread tokens that the first pass of a draft may read.
 _FEW: Final = 16
 # Before any draft of a sequence has been verified.
 _ACCEPTANCE: Final = 0.7
@@ -124,7 +124,8 @@ class DraftModelDrafter:
         drafts: list[list[int]] = [[] for _ in requests]
         ratio = self._pass_seconds / self._step_seconds if self._step_seconds else _USUAL_RATIO
         choices = [
-            self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, most) for sequence, most in requests
+            self._reading_of(sequence).length.choose(_ACCEPTANCE, price + ratio, maximum)
+            for sequence, maximum in requests
         ]
         counts: dict[int, int] = {}
         for place, (choice, request) in enumerate(zip(choices, requests, strict=True)):
@@ -150,8 +151,8 @@ class DraftModelDrafter:
         return [choice.draft(tokens) for choice, tokens in zip(choices, drafts, strict=True)]
 
     def _read(self, sequences: abc.Sequence[Sequence], price: float) -> set[Sequence]:
-        """Read on in sequences that lack many tokens, within `_READ` tokens together. Those that lack few are returned:
-        their next pass reads the rest. `price` is that of one token."""
+        """Read the sequences with many unread tokens, at most `_READ` tokens together. Returns those with few unread
+        tokens, which their next pass reads. `price`: of one token."""
         left, inputs, ready = _READ, list[SequenceInput](), set[Sequence]()
         for sequence in sequences:
             reading = self._readings[sequence]
@@ -189,7 +190,7 @@ class DraftModelDrafter:
         ]
         for draw, token in zip(draws, draw_from_top(draws, logits), strict=True):
             row, sampling, uniform, _ = draw
-            if token < 0:  # the top tokens do not decide it
+            if token < 0:  # not decided by the top tokens
                 token = choose_from_row(logits.full[row], logits.top_tokens[row], sampling, uniform)
             tokens[row] = token
         self._pass_seconds = _average(self._pass_seconds, time.perf_counter() - begin)
@@ -245,7 +246,7 @@ def _average(average: float, latest: float) -> float:
 
 
 def _upcoming(sequence: Sequence, place: int) -> float:
-    """The random number for the sequence's next token but `place`."""
+    """The random number for the sequence's token `place` positions after the next."""
     uniforms = sequence.take_uniforms(place + 1)
     sequence.give_back_uniforms(uniforms)
     return uniforms[place]

@@ -10,7 +10,7 @@ from forefront.engine.speculation.forced_tokens import ForcedTokensDrafter
 from forefront.engine.speculation.ngram_drafter import NgramDrafter
 from forefront.engine.speculation.prediction_drafter import PredictionDrafter
 
-# Matching tokens from which a repetition is more likely right than a draft model.
+# With this many matching tokens, a repetition is more likely correct than a draft model.
 _LONG_MATCH: Final = 8
 
 

@@ -7,7 +7,8 @@ from forefront.engine.scheduling.drafter import NO_DRAFT, Draft, DraftRequest
 from forefront.engine.scheduling.sequence import Sequence
 from forefront.engine.speculation.draft_length import DraftLength
 
-# The text is fixed, but a model may cut it into other tokens. Output stays that of single steps, so these are rejected.
+# The text is fixed, but the model may tokenise it differently. Such drafts are rejected, so that the output equals that
+# of single steps.
 _ACCEPTANCE: Final = 0.95
 
 

@@ -1,7 +1,7 @@
 """Drafts from repetition: text that continues as the prompt, the output or an earlier output of the tenant did.
 
-A sequence follows an earlier occurrence of its last tokens. As long as the output goes on as the text did there, the
-occurrence stays the source of its drafts; after the first deviation it is looked up anew.
+A sequence follows an earlier occurrence of its last tokens. The occurrence stays the source of its drafts until the
+output deviates from it; then a new occurrence is looked up.
 """
 
 from collections import abc
@@ -12,9 +12,9 @@ from forefront.engine.speculation.draft_length import DraftLength
 from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramIndex
 from forefront.engine.speculation.recent_outputs import SEPARATOR, OutputsByTenant, RecentOutputs
 
-# A match of this length is right as often as not.
+# A match of this length is correct in half of all cases.
 _EVEN_MATCH = 3.0
-# The expected acceptance of the first token behind a match that has just been found.
+# The expected acceptance of the first token after a match that has just been found.
 _START = 0.6
 
 
@@ -87,18 +87,18 @@ class _Repetition:
         if not self.match:
             self._source = None
 
-    def draft(self, price: float, most: int) -> Draft:
+    def draft(self, price: float, maximum: int) -> Draft:
         """The next tokens of the source, as many as are worth their price."""
         source = self._source
         if source is None:
             return NO_DRAFT
         match = min(self.match, MAX_MATCH)
-        choice = self.length.choose(match / (match + _EVEN_MATCH), price, most, _START if self._fresh else None)
+        choice = self.length.choose(match / (match + _EVEN_MATCH), price, maximum, _START if self._fresh else None)
         draft = source.text[self._place : self._place + choice.length].tolist()
         if SEPARATOR in draft:
             del draft[draft.index(SEPARATOR) :]
         elif source is self._index and draft:
-            # Behind its end, the text repeats what is drafted.
+            # After the end of the text, the draft continues with its own tokens.
             while len(draft) < choice.length:
                 draft.append(draft[len(draft) - (len(source) - self._place)])
         return choice.draft(draft)

@@ -29,7 +29,7 @@ class NgramIndex:
 
     def __init__(self, text: Sequence[int] = ()) -> None:
         self.text = array("i")
-        self._table = array("i")  # by hash, the position behind an n-gram; 0 for none
+        self._table = array("i")  # by hash, the position after an n-gram; 0 for none
         self._mask = -1
         self.extend(text)
 
@@ -50,14 +50,14 @@ class NgramIndex:
                 table[_hash(text[place - 2], text[place - 1]) & mask] = place
 
     def find(self, context: Sequence[int]) -> tuple[int, int]:
-        """The position in the text behind the latest occurrence of the last `NGRAM` tokens of `context`, and how many
+        """The position in the text after the latest occurrence of the last `NGRAM` tokens of `context`, and how many
         tokens match there, `MAX_MATCH` at most; (0, 0) if there is none."""
         if len(context) < NGRAM or len(self.text) <= NGRAM:
             return 0, 0
         text = self.text
         place = self._table[_hash(context[-2], context[-1]) & self._mask]
-        most = min(place, len(context), MAX_MATCH)
-        matching = next((count for count in range(most) if text[place - 1 - count] != context[-1 - count]), most)
+        maximum = min(place, len(context), MAX_MATCH)
+        matching = next((count for count in range(maximum) if text[place - 1 - count] != context[-1 - count]), maximum)
         return (place, matching) if matching >= NGRAM else (0, 0)
 
     def _build(self) -> None:

@@ -1,7 +1,7 @@
 """Drafts from the output that a request predicts, such as a file of which an edit changes a few lines.
 
 The output is followed along the prediction. Where it deviates, the place at which it returns is looked up by its last
-tokens: two of them close behind the deviation, or six anywhere in the prediction.
+tokens: two of them close after the deviation, or six anywhere in the prediction.
 """
 
 from collections import abc
@@ -14,7 +14,7 @@ from forefront.engine.speculation.ngram_index import MAX_MATCH, NGRAM, NgramInde
 
 # The expected acceptance before any draft of the prediction.
 _ACCEPTANCE: Final = 0.9
-# Tokens behind a deviation among which its end is looked for first.
+# Tokens after a deviation among which its end is looked for first.
 _NEAR: Final = 64
 # Matching tokens for a place elsewhere.
 _FAR_MATCH: Final = 6
@@ -82,18 +82,18 @@ class _Prediction:
         if self._following:
             self._place = place
 
-    def draft(self, price: float, most: int) -> Draft:
+    def draft(self, price: float, maximum: int) -> Draft:
         """The next tokens of the prediction, as many as are worth their price."""
         if not self._following:
             return NO_DRAFT
-        choice = self.length.choose(_ACCEPTANCE, price, most)
+        choice = self.length.choose(_ACCEPTANCE, price, maximum)
         return choice.draft(self._index.text[self._place : self._place + choice.length].tolist())
 
     def _next(self) -> int | None:
         return self._index.text[self._place] if self._place < len(self._index) else None
 
     def _find(self, output: abc.Sequence[int]) -> int:
-        """The place behind the last tokens of `output`; 0 if there is none."""
+        """The place after the last tokens of `output`; 0 if there is none."""
         if len(output) < NGRAM:
             return 0
         last = list(output[-NGRAM:])

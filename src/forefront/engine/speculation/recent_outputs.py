@@ -11,7 +11,7 @@ SEPARATOR: Final = -1
 # Tokens of each of the two indices of a tenant. With `_TENANTS`, 10 MiB together.
 _INDEXED: Final = 4096
 _TENANTS: Final = 64
-# Shorter outputs hold little to repeat.
+# Shorter outputs are rarely repeated.
 _SHORTEST: Final = 8
 
 
@@ -36,7 +36,7 @@ class RecentOutputs:
 
 
 class OutputsByTenant:
-    """The recent outputs of the tenants that have had one lately. No tenant's outputs serve another."""
+    """The recent outputs of recently active tenants. Outputs of one tenant never serve another."""
 
     def __init__(self) -> None:
         self._tenants: OrderedDict[str, RecentOutputs] = OrderedDict()

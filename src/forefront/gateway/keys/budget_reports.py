@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from forefront.gateway.keys.key_store import is_active, read_key, read_project
+from forefront.gateway.keys.key_store import is_active, key_from_row, read_project
 from forefront.gateway.ledger.budget_transaction import period_start
 from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.database import Database
@@ -34,7 +34,7 @@ class BudgetReports:
             ]
             query = sa.select(api_keys).where(api_keys.c.budget_period.is_not(None), api_keys.c.revoked_at.is_(None))
             rows = connection.execute(query.order_by(api_keys.c.created_at, api_keys.c.id)).mappings()
-            found += [("key", key.id, key.budget) for key in map(read_key, rows) if is_active(key)]
+            found += [("key", key.id, key.budget) for key in map(key_from_row, rows) if is_active(key)]
             budgets = [(subject, name, budget) for subject, name, budget in found if budget is not None]
             held = {subject: _held(connection, subject) for subject in {subject for subject, *_ in budgets}}
             used = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from forefront.gateway.keys.api_key import hash_key
-from forefront.gateway.keys.key_store import is_active, read_key, read_project
+from forefront.gateway.keys.key_store import is_active, key_from_row, read_project
 from forefront.gateway.keys.principal import Principal
 from forefront.gateway.store.database import Database, StoreError
 from forefront.gateway.store.store_threads import StoreThreads
@@ -17,8 +17,8 @@ from forefront.wire.errors import RequestError
 
 # Seconds after which the cache is checked against the store: a revoked key is refused within a second.
 _MAX_AGE = 0.4
-# Seconds after which a lookup begins the next read without waiting for it. Half of `_MAX_AGE`: steady lookups at any
-# pace that a read can precede never wait.
+# Seconds after which a lookup begins the next read without waiting for it. Half of `_MAX_AGE`, so that steady lookups
+# never wait.
 _READ_AHEAD_AGE = 0.2
 # Minimum seconds between the starts of two reads: requests with unknown keys cannot keep the store busy.
 _MIN_INTERVAL = 0.05
@@ -103,11 +103,12 @@ class KeyCache:
             rows = connection.execute(sa.select(api_keys).where(api_keys.c.revoked_at.is_(None))).mappings().all()
             by_name = {row["name"]: read_project(row) for row in connection.execute(sa.select(projects)).mappings()}
             return current, {
-                row["hash"]: (row["hash"], Principal(read_key(row), by_name[row["project"]], current)) for row in rows
+                row["hash"]: (row["hash"], Principal(key_from_row(row), by_name[row["project"]], current))
+                for row in rows
             }
 
 
 def _take_error(read: asyncio.Task[None]) -> None:
-    """Take note of the error of a read for which no lookup waits. The next lookup that needs a read reports its own."""
+    """Retrieve the error of a read without waiting lookups. The next lookup that needs a read reports its own error."""
     if not read.cancelled():
         read.exception()

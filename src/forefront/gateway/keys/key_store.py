@@ -12,7 +12,7 @@ from forefront.gateway.ledger.pricing import from_nanos, to_nanos
 from forefront.gateway.store.database import Database
 from forefront.gateway.store.tables import api_keys, projects, store_revision
 from forefront.wire.admin.history import KeyLimits
-from forefront.wire.admin.records import Budget, Key, Limits, MadeKey, NewKey, Project, ProjectSettings, Scope
+from forefront.wire.admin.records import Budget, IssuedKey, Key, Limits, NewKey, Project, ProjectSettings, Scope
 
 # The scopes of the first key: everything, since `admin` includes the metrics.
 ALL_SCOPES: list[Scope] = ["chat", "models", "admin"]
@@ -26,7 +26,7 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, new: NewKey) -> MadeKey:
+    def create(self, new: NewKey) -> IssuedKey:
         """Create a key and return it with its text. Its project is created if it does not exist."""
         text = generate_key()
         with self._database.write() as connection:
@@ -37,14 +37,14 @@ class KeyStore:
         """Every key, revoked ones included, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(sa.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)).mappings()
-            return [read_key(row) for row in rows]
+            return [key_from_row(row) for row in rows]
 
     def get(self, key_id: str) -> Key | None:
         """The key of that id."""
         with self._database.read() as connection:
             return _get_key(connection, key_id)
 
-    def rotate(self, key_id: str) -> MadeKey | None:
+    def rotate(self, key_id: str) -> IssuedKey | None:
         """Replace the key's text; the old text stops working at once. None for an unknown or a revoked key.
 
         The old text stays in the store as a revoked key, so that `ensure_admin_key` does not adopt it as a new key.
@@ -63,7 +63,7 @@ class KeyStore:
         return _with_text(key, text)
 
     def revoke(self, key_id: str) -> Key | None:
-        """Revoke the key for good. Does nothing to a revoked key. None if there is no such key."""
+        """Revoke the key permanently. Does nothing to a revoked key. None if there is no such key."""
         with self._database.write() as connection:
             active = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
             connection.execute(sa.update(api_keys).where(active).values(revoked_at=int(time.time())))
@@ -128,7 +128,7 @@ class KeyStore:
         with self._database.write() as connection:
             known = connection.execute(sa.select(api_keys).where(api_keys.c.hash == digest)).mappings().first()
             if known is not None:
-                _require_adoptable(read_key(known))
+                _require_adoptable(key_from_row(known))
             replaced = (
                 (api_keys.c.source == "environment") & api_keys.c.revoked_at.is_(None) & (api_keys.c.hash != digest)
             )
@@ -143,7 +143,7 @@ def is_active(key: Key) -> bool:
     return key.revoked is None and (key.expires is None or time.time() < key.expires)
 
 
-def read_key(row: sa.RowMapping) -> Key:
+def key_from_row(row: sa.RowMapping) -> Key:
     """The record of a row of `api_keys`."""
     plain = {name: row[name] for name in ("id", "name", "project", "scopes", "models", "source")}
     times = {"expires": row["expires_at"], "created": row["created_at"], "revoked": row["revoked_at"]}
@@ -163,7 +163,7 @@ def read_project(row: sa.RowMapping) -> Project:
 
 def _get_key(connection: sa.Connection, key_id: str) -> Key | None:
     row = connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
-    return None if row is None else read_key(row)
+    return None if row is None else key_from_row(row)
 
 
 def _require_adoptable(key: Key) -> None:
@@ -252,5 +252,5 @@ def _increment_revision(connection: sa.Connection) -> None:
     connection.execute(sa.update(store_revision).values(revision=store_revision.c.revision + 1))
 
 
-def _with_text(key: Key, text: str) -> MadeKey:
-    return MadeKey(**{name: key[name] for name in key}, key=text)
+def _with_text(key: Key, text: str) -> IssuedKey:
+    return IssuedKey(**{name: key[name] for name in key}, key=text)

@@ -1,4 +1,4 @@
-"""A server's share of a budget, leased from the store once and handed out to many requests from memory."""
+"""A server's share of a budget: leased from the store once, then assigned to many requests from memory."""
 
 import time
 
@@ -6,7 +6,7 @@ import msgspec
 
 from forefront.wire.admin.records import Budget
 
-_IDLE_AFTER = 1.0  # seconds without a request, after which a lease keeps nothing
+_IDLE_AFTER = 1.0  # seconds without a request after which a lease returns its free amount
 
 
 class ReservationRequest(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class BudgetLease:
         self.retired = False
         self.held = [0, 0]
         self.size = [0, 0]
-        self.has_headroom = False  # False near the end of a budget, where every request is counted in the store
+        self.has_headroom = False  # False near the end of a budget, where the store counts every request
         self.read_at = 0.0
 
     def take(self, tokens: int, cost: int) -> bool:
@@ -102,7 +102,8 @@ class BudgetHold(msgspec.Struct, frozen=True):
 
 
 class BudgetLeases:
-    """The leases of one server: one for each key, and retired ones until nothing runs on them. For the event loop."""
+    """The leases of one server: one for each key, and retired ones until their requests have ended. For the event
+    loop."""
 
     def __init__(self, server_id: str) -> None:
         self._server_id = server_id
@@ -124,14 +125,14 @@ class BudgetLeases:
         return lease
 
     def recall(self, project: str) -> list[BudgetHold]:
-        """Take everything that is free under the project's budget."""
+        """Take all free amounts under the project's budget."""
         holds = [BudgetHold(lease, *lease.free) for lease in self._all if lease.project == project and any(lease.free)]
         for hold in holds:
             hold.lease.free = [0, 0]
         return holds
 
     def sweep(self) -> list[BudgetHold]:
-        """Take the surplus of idle and retired leases, and drop those on which nothing runs."""
+        """Take the surplus of idle and retired leases, and drop those without running requests."""
         now = time.monotonic()
         idle = [lease for lease in self._all if lease.retired or now - lease.used_at >= _IDLE_AFTER]
         surpluses = [surplus for lease in idle if (surplus := lease.take_surplus(now)) is not None]

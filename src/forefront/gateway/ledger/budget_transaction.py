@@ -13,7 +13,7 @@ from forefront.gateway.store.bulk_insert import BulkInsert
 from forefront.gateway.store.tables import budget_leases, daily_usage, monthly_usage
 from forefront.wire.admin.records import Budget
 
-# The target size of a lease: the requests of so many commits, but at most one part in so many of the remaining budget.
+# The target size of a lease: the requests of this number of commits, but at most this fraction of the remaining budget.
 _COMMITS = 8
 _MAX_PART = 16
 # With less than this share of the target size available, the budget is near its end: requests are counted one by one.

@@ -110,7 +110,7 @@ class Ledger:
             return await done
         except asyncio.CancelledError:
             if not done.cancelled() and done.exception() is None and done.result() is None:
-                self._free(hold)  # it was granted at the same moment
+                self._free(hold)  # the reservation was granted at the same moment
             raise
 
     def _settle(self, row: LedgerRow, hold: BudgetHold | None) -> asyncio.Future[None]:

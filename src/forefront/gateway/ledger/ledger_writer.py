@@ -43,7 +43,7 @@ class LedgerWriter:
         free: Callable[[BudgetHold], None],
         give_back: Callable[[BudgetHold], None],
     ) -> None:
-        self.leases_valid_until = 0.0  # until then no other server counts this one as dead
+        self.leases_valid_until = 0.0  # until then no other server considers this one dead
         self._database, self._server_id, self._queue = database, server_id, queue
         self._free, self._give_back = free, give_back
         self._store_works = True
@@ -180,7 +180,7 @@ class LedgerWriter:
         self._call_on_loop(fail)
 
     def _commit_separately(self, settlements: list[PendingSettlement], reservations: list[PendingReservation]) -> None:
-        """Write a batch item by item after an error in its content. An item that fails alone is dropped."""
+        """Write a batch item by item after an error in its content. An item that also fails separately is dropped."""
         self._unwritten = []
         self._next_heartbeat = time.monotonic() + _HEARTBEAT
         if len(settlements) + len(reservations) > 1:

@@ -84,7 +84,8 @@ def _without_written(connection: sa.Connection, rows: Sequence[LedgerRow]) -> li
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Batches of the size that one statement can name; after a failure of the store there may be more rows."""
+    """Batches of the size that one statement can name; after a failure of the store there may be more rows than
+    that."""
     return (ids[start : start + 1000] for start in range(0, len(ids), 1000))
 
 

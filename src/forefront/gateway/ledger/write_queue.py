@@ -10,7 +10,7 @@ from forefront.gateway.ledger.budget_lease import BudgetHold, BudgetRefusal
 from forefront.gateway.ledger.settlement import LedgerRow
 
 _MAX_BATCH = 1000
-_GATHER = 0.001  # seconds under load: a large batch costs little more than a small one
+_GATHER = 0.001  # seconds to wait under load, because a large batch costs little more than a small one
 
 
 class PendingSettlement(msgspec.Struct):
@@ -42,7 +42,7 @@ class WriteQueue:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[PendingSettlement | PendingReservation | None] = queue.SimpleQueue()
         self._added: list[PendingSettlement | PendingReservation | None] = []
-        self._busy = False  # the last batch had several items, so waiting for more pays
+        self._busy = False  # the last batch had several items, so it is worth waiting for more
 
     def put(self, item: PendingSettlement | PendingReservation | None) -> None:
         """Add an item; None only wakes the thread. What one iteration of the event loop adds is passed on together."""
@@ -65,7 +65,7 @@ class WriteQueue:
         return len(self._added) + self._queue.qsize()
 
     def take(self, timeout: float) -> tuple[list[PendingSettlement], list[PendingReservation]]:
-        """Everything that waits, after at most `timeout` seconds for the first item."""
+        """All waiting items, after at most `timeout` seconds for the first one."""
         settlements: list[PendingSettlement] = []
         reservations: list[PendingReservation] = []
         try:

@@ -40,7 +40,7 @@ class LocalLimiter:
         return LocalReservation(limiters, self._clock)
 
     def rate_limits(self, principal: Principal) -> tuple[RateLimitState, ...]:
-        """The present limits of the key and its project."""
+        """The current limits of the key and its project."""
         return rate_limits(self.subjects(principal), self._clock())
 
     def subjects(self, principal: Principal) -> list[RateLimiter]:
@@ -63,7 +63,7 @@ class LocalLimiter:
         return limiter
 
     def _drop_idle(self, revision: int) -> None:
-        """Drop idle limiters, as those of revoked keys, after a change in the store."""
+        """Drop idle limiters, such as those of revoked keys, after a change in the store."""
         self._revision = revision
         now = self._clock()
         self._cached.clear()

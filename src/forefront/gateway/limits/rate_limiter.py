@@ -33,7 +33,7 @@ class RateLimiter:
         self.tokens = _with_limit(self.tokens, limits.tokens_per_minute)
 
     def idle(self, now: float) -> bool:
-        """Whether the state can be dropped: nothing runs and nothing counts."""
+        """Whether the state can be dropped: no request runs and no usage counts."""
         return not (
             self.running
             or self.reading
@@ -82,10 +82,10 @@ class LimitUsage(Protocol):
         """The limit."""
 
     def remaining(self, now: float) -> int:
-        """The amount that is left now."""
+        """The remaining amount."""
 
     def reset(self, now: float) -> float:
-        """Seconds until nothing counts any more."""
+        """Seconds until all usage has expired."""
 
 
 class SubjectUsage(Protocol):
@@ -110,11 +110,11 @@ def rate_limits(subjects: Sequence[SubjectUsage], now: float) -> tuple[RateLimit
 def _tightest(
     unit: Literal["requests", "tokens"], usages: Sequence[LimitUsage | None], now: float
 ) -> tuple[RateLimitState, ...]:
-    tightest, least = None, 0
+    tightest, minimum = None, 0
     for usage in usages:
-        if usage is not None and ((remaining := usage.remaining(now)) < least or tightest is None):
-            tightest, least = usage, remaining
-    return () if tightest is None else (RateLimitState(unit, tightest.limit, least, tightest.reset(now)),)
+        if usage is not None and ((remaining := usage.remaining(now)) < minimum or tightest is None):
+            tightest, minimum = usage, remaining
+    return () if tightest is None else (RateLimitState(unit, tightest.limit, minimum, tightest.reset(now)),)
 
 
 def concurrency_exceeded(subject: str, limit: int) -> RequestError:

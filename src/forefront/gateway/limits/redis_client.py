@@ -1,6 +1,6 @@
 """The connection to Redis. Scripts are pipelined: those that arrive during a round trip form the next batch.
 
-Scripts run in the order of the calls, so that what one request returns is there before a later request takes.
+Scripts run in the order of the calls, so that returned amounts are available to later requests.
 """
 
 import asyncio
@@ -144,7 +144,7 @@ class RedisClient:
             log.warning("Redis responds again")
         self._healthy = True
         script_error = ""
-        for call, result in zip(batch, results, strict=False):  # a ping has a result and no call
+        for call, result in zip(batch, results, strict=False):  # a ping has a result without a call
             if not isinstance(result, Exception):
                 _resolve(call, result)
                 continue

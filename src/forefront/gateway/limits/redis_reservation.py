@@ -32,7 +32,7 @@ class LimitSnapshot:
 
     limit: int
     used: int
-    expires_at: float  # when nothing of it counts any more, on the monotonic clock
+    expires_at: float  # the time at which all usage has expired, on the monotonic clock
 
     def remaining(self, now: float) -> int:
         """See `LimitUsage.remaining`."""
@@ -107,8 +107,8 @@ class RedisReservation:
         self._context = context
         self._snapshots: Sequence[SubjectSnapshot] = ()
         self._amount = 0
-        self._counted = False  # by Redis, or refused by it
-        self._taken = False  # or perhaps taken, if Redis did not respond
+        self._counted = False  # counted or refused by Redis
+        self._taken = False  # taken, or possibly taken if Redis did not respond
         self._released: asyncio.Future[Any] | None = None
 
     async def take(self, amount: int) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 WINDOW: Final = 60.0  # seconds
-# Seconds. Amounts within one bucket share an entry, or thousands of requests a second would leave as many objects for
-# a minute. An entry expires a minute after its latest amount, not after its bucket's end: `retry-after` stays exact.
+# Seconds. Amounts within one bucket share an entry, because thousands of requests a second would otherwise keep as many
+# objects for a minute. An entry expires a minute after its latest amount, not after its bucket's end: `retry-after`
+# stays exact.
 BUCKET: Final = 1 / 64
 
 
@@ -36,7 +37,7 @@ class SlidingWindow:
         return self._used
 
     def remaining(self, now: float) -> int:
-        """The amount that is left now."""
+        """The remaining amount."""
         return max(self.limit - self.used(now), 0)
 
     def wait(self, now: float, amount: int) -> float | None:
@@ -69,6 +70,6 @@ class SlidingWindow:
             entry.amount += difference
 
     def reset(self, now: float) -> float:
-        """Seconds until nothing counts any more."""
+        """Seconds until all usage has expired."""
         self.used(now)
         return WINDOW - (now - self._entries[-1].at) if self._entries else 0.0

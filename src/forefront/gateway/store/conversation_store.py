@@ -15,10 +15,10 @@ from forefront.gateway.store.tables import conversation_items, conversations
 from forefront.wire.errors import RequestError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
-# Items of a conversation, and bytes of their contents: about what one request may have.
+# Maximum items of a conversation, and bytes of their contents: about the limits of one request.
 MAX_ITEMS: Final = 4096
 MAX_BYTES: Final = 8 * 2**20
-# Bytes that count for each item and each conversation beside the contents: about what their rows take.
+# Bytes that count for each item and each conversation in addition to the contents: about the size of their rows.
 OVERHEAD: Final = 256
 # Conversations of one transaction of `delete_expired` and `delete_before`. Servers wait for it.
 BATCH: Final = 10
@@ -121,7 +121,7 @@ class ConversationStore:
         if not _is_id(conversation_id) or not delete_conversations(
             self._database, sa.and_(*self._of(project, conversation_id)), 1
         ):
-            raise not_stored(conversation_id)
+            raise conversation_not_found(conversation_id)
 
     def size(self, project: str, conversation_id: str) -> int:
         """The bytes of a conversation that a response continues. Raises `RequestError`: 404, and 422 if it is too long
@@ -160,7 +160,7 @@ class ConversationStore:
         query = sa.select(table.c.next_position).where(*self._of(project, conversation_id))
         first = connection.execute(query).scalar()
         if first is None:
-            raise not_stored(conversation_id, "conversation")
+            raise conversation_not_found(conversation_id, "conversation")
         rows = [
             {
                 "conversation_id": conversation_id,
@@ -189,7 +189,7 @@ class ConversationStore:
         unknown item."""
         table = conversation_items
         query = sa.select(table).where(table.c.conversation_id == conversation_id)
-        # A page that ends before an item is read backwards.
+        # A page before an item is read backwards.
         backwards = wanted.before is not None and wanted.after is None
         descending = (wanted.order == "desc") is not backwards
         with self._database.read() as connection:
@@ -239,14 +239,14 @@ class ConversationStore:
         query = sa.select(conversations).where(*self._of(project, conversation_id))
         row = connection.execute(query).mappings().first() if _is_id(conversation_id) else None
         if row is None:
-            raise not_stored(conversation_id, param)
+            raise conversation_not_found(conversation_id, param)
         metadata = self._cipher.decrypt(bytes(row["metadata"]), conversation_id, row["encryption_key"])
         return StoredConversation(conversation_id, row["created_at"], metadata, row["items"], row["size"])
 
     def _change(
         self, connection: sa.Connection, project: str, conversation_id: str, items: int, size: int, **values: object
     ) -> None:
-        """Count items and bytes, and put off the expiry."""
+        """Update the numbers of items and bytes, and extend the expiry."""
         table, now = conversations, int(self._now())
         values |= {"items": table.c["items"] + items, "size": table.c.size + size, "changed_at": now}
         values["expires_at"] = now + int(self._limits.seconds)
@@ -275,7 +275,7 @@ def delete_conversations(database: Database, condition: sa.ColumnElement[bool], 
     return delete_contents(database, conversations, condition, count)
 
 
-def not_stored(conversation_id: str, param: str | None = None) -> RequestError:
+def conversation_not_found(conversation_id: str, param: str | None = None) -> RequestError:
     """The error for a conversation that is not stored."""
     text = f"No conversation of the id `{conversation_id[:64]}` is stored: it never was, has expired or was deleted."
     return RequestError("not_found", text, param=param)

@@ -98,15 +98,15 @@ class Database:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
 
     def close(self) -> None:
-        """Close every connection. One that is stuck in a transaction is left to its thread."""
+        """Close every connection, except one that is stuck in a transaction of another thread."""
         with suppress(TimeoutError), self._write_lock.held(_CLOSE_TIMEOUT):
             self._ledger_connection.close()
         self.engine.dispose()
 
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
-        """Convert database errors to `StoreError`, except integrity and data errors, which are bugs that no retry
-        mends."""
+        """Convert database errors to `StoreError`, except integrity and data errors, which are bugs that a retry cannot
+        fix."""
         driver: Any = self.engine.dialect.dbapi
         try:
             yield

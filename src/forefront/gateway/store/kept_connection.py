@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 
 class KeptConnection:
-    """A context manager with the connection. One thread at a time uses it. After a fault the pool gets it back."""
+    """A context manager with the connection. Not thread-safe. After a fault the pool gets it back."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine

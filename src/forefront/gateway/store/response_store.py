@@ -16,7 +16,7 @@ from forefront.wire.errors import RequestError
 
 _ID: Final = re.compile(r"[!-~]{1,64}")
 UNFINISHED: Final = ("queued", "in_progress")
-# Responses in a chain, and bytes of their contents: about what one request may have.
+# Maximum responses in a chain, and bytes of their contents: about the limits of one request.
 MAX_DEPTH: Final = 2048
 MAX_CHAIN: Final = 8 * 2**20
 # Rows of one transaction of `delete_expired` and `delete_before`. Servers wait for it.
@@ -63,8 +63,8 @@ class Chain:
 
 
 class ResponseStore:
-    """Blocking calls. All raise `StoreError` when the database fails. `server_id` is this server's, by which other
-    servers see whether it runs. `now` is in seconds since 1970."""
+    """Blocking calls. All raise `StoreError` when the database fails. `server_id`: this server's id, with which other
+    servers check whether it runs. `now` is in seconds since 1970."""
 
     def __init__(
         self,
@@ -114,13 +114,13 @@ class ResponseStore:
         continued."""
         table = stored_responses
         if not _ID.fullmatch(response_id):
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         columns = (table.c.depth, table.c.chain_size, table.c.status, table.c.conversation_id)
         query = sa.select(*columns).where(*self._of(project, response_id))
         with self._database.read() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         if row.status in UNFINISHED:
             text = f"The response `{response_id}` is not finished yet (`previous_response_id`)."
             raise RequestError("invalid_value", text, param="previous_response_id")
@@ -150,16 +150,16 @@ class ResponseStore:
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         if not rows:
-            raise not_stored(response_id, "previous_response_id")
+            raise response_not_found(response_id, "previous_response_id")
         if rows[0]["previous_id"] is not None:
             if len(rows) >= depth:
                 text = "`previous_response_id` is cyclic: the response continues itself."
                 raise RequestError("invalid_value", text, param="previous_response_id")
-            raise not_stored(rows[0]["previous_id"], "previous_response_id")
+            raise response_not_found(rows[0]["previous_id"], "previous_response_id")
         return [(row["id"], self._decrypt(row, "input"), self._decrypt(row, "output")) for row in rows]
 
     def read_items(self, project: str, ids: Collection[str]) -> dict[str, tuple[bytes, bytes]]:
-        """Input and output of those of the responses that are there, by id. Raises `RequestError` 422 if they are too
+        """Input and output of the stored responses among `ids`, by id. Raises `RequestError` 422 if they are too
         large."""
         table = stored_responses
         found = (table.c.id.in_(ids), table.c.project == project, table.c.expires_at > self._now())
@@ -229,7 +229,7 @@ class ResponseStore:
         return True
 
     def delete(self, project: str, response_id: str) -> bool:
-        """Delete a response. Whether there was one."""
+        """Delete a response. Returns whether it existed."""
         return _ID.fullmatch(response_id) is not None and self._delete(sa.and_(*self._of(project, response_id)), 1) > 0
 
     def delete_expired(self) -> int:
@@ -255,7 +255,7 @@ def delete_responses(database: Database, condition: sa.ColumnElement[bool], coun
     return delete_contents(database, stored_responses, condition, count)
 
 
-def not_stored(response_id: str, param: str | None = None) -> RequestError:
-    """The error for a response that is not there, for one reason or another."""
+def response_not_found(response_id: str, param: str | None = None) -> RequestError:
+    """The error for a response that is not stored."""
     text = f"No response of the id `{response_id[:64]}` is stored: it was not stored, has expired or was deleted."
     return RequestError("not_found", text, param=param)

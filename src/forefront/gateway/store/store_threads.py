@@ -15,8 +15,8 @@ _IDLE: Final = 10.0
 
 
 class StoreThreads:
-    """Daemon threads for blocking calls, as many as run at once. A thread that has become idle takes the next call,
-    since the event loop would wait until a new one has begun.
+    """Daemon threads for blocking calls, one per running call. An idle thread takes the next call, because the event
+    loop would wait for the start of a new thread.
 
     asyncio's default executor is unsuitable: its threads are few and shared, and the process waits for them at exit. A
     store that hangs would occupy all of them.
@@ -40,7 +40,7 @@ class StoreThreads:
                 self._idle.append(calls)
                 future.set_exception(error)
             else:
-                self._idle.append(calls)  # before the caller goes on, whose next call takes this thread
+                self._idle.append(calls)  # before the caller continues, so that its next call takes this thread
                 future.set_result(result)
 
         try:
@@ -58,7 +58,7 @@ class StoreThreads:
             except Empty:
                 try:
                     self._idle.remove(calls)
-                except ValueError:  # a call is on its way
+                except ValueError:  # a call was just queued
                     continue
                 return
             work()

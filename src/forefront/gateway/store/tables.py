@@ -1,4 +1,5 @@
-"""The schema of the store. A new store gets these tables at once; the migrations make the same, which a test checks."""
+"""The schema of the store. A new store gets these tables at once. The migrations create the same schema, which a test
+checks."""
 
 from typing import Final
 

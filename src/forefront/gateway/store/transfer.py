@@ -124,7 +124,7 @@ def _insert(connection: sa.Connection, name: str, rows: list[dict[str, Any]]) ->
         raise TransferError(f"its rows of {name} do not fit") from None
     except (sa.exc.StatementError, driver.Error, OverflowError) as error:
         cause = error.orig if isinstance(error, sa.exc.StatementError) else error
-        if isinstance(cause, driver.OperationalError):  # a fault of the store, such as a full disk
+        if isinstance(cause, driver.OperationalError):  # a failure of the store, such as a full disk
             raise
         raise TransferError(f"its rows of {name} do not fit") from None
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 class WriteLock:
     """A lock whose waiters are served in order of arrival, the ledger's alternately with others.
 
-    SQLite itself lets writers poll, with growing pauses: many of them would keep the ledger waiting, and with it every
-    answer. So the ledger waits for one other transaction at most.
+    SQLite itself lets writers poll, with growing pauses: many of them would delay the ledger, and with it every answer.
+    With this lock the ledger waits for at most one other transaction.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class WriteLock:
 
     @contextmanager
     def held(self, seconds: float, *, for_ledger: bool = False) -> Iterator[None]:
-        """A context that holds the lock. Raises `TimeoutError` if it is not free within so many seconds."""
+        """A context that holds the lock. Raises `TimeoutError` if it is not free within `seconds`."""
         self._acquire(seconds, self._ledger if for_ledger else self._others)
         try:
             yield

@@ -11,7 +11,7 @@ from forefront.graph.packing.weights import EmbeddingTable
 from forefront.graph.pooling import pooling_of
 from forefront.graph.rope import Rotation
 
-_MOST_SEGMENTS: Final = 16
+_MAX_SEGMENTS: Final = 16
 
 
 def exact_gelu(x: Node) -> Node:
@@ -20,7 +20,7 @@ def exact_gelu(x: Node) -> Node:
 
 
 class Bert(Decoder):
-    """BERT, RoBERTa and XLM-RoBERTa: learned positions, norms behind each part, biases everywhere."""
+    """BERT, RoBERTa and XLM-RoBERTa: learned positions, norms after each part, biases everywhere."""
 
     layer_norms = True
     gated = False
@@ -38,8 +38,8 @@ class Bert(Decoder):
                 )
         if weights.has("token_types.weight"):
             segments = weights.matrix_tensor("token_types.weight", self.width).floats()
-            if len(segments) > _MOST_SEGMENTS:
-                raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MOST_SEGMENTS} are the most")
+            if len(segments) > _MAX_SEGMENTS:
+                raise ModelFileError(f"it has {len(segments)} kinds of segments; {_MAX_SEGMENTS} are the most")
         table = weights.matrix_tensor("token_embd.weight", self.width)
         return InputEmbedding(EmbeddingTable(table), positions, segments)
 
@@ -56,7 +56,7 @@ class Bert(Decoder):
 
     def layer(self, n: int, x: Node) -> Node:
         """Attention and a feed-forward network, each added to its input and normed."""
-        x = self.norm(self.add(self.wanted(n, x), self.attention(n, x)), f"blk.{n}.attn_output_norm")
+        x = self.norm(self.add(self.output_rows(n, x), self.attention(n, x)), f"blk.{n}.attn_output_norm")
         return self.norm(self.add(x, self.feed_forward(n, x)), f"blk.{n}.layer_output_norm")
 
     def rotation_of(self, _n: int) -> Rotation | None:

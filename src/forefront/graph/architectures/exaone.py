@@ -5,7 +5,7 @@ from forefront.graph.rope import Rotation
 
 
 class Exaone4(Decoder):
-    """Norms behind each part. In the model of 32 B, three of four layers have a window, and the fourth no positions."""
+    """Norms after each part. In the model of 32 B, three of four layers have a window, and the fourth no positions."""
 
     layer = Decoder.post_normed_layer
     window_period = 4

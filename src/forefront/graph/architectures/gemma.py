@@ -26,6 +26,7 @@ class Gemma2(Gemma):
     window_period = 2
     further_settings = frozenset({"attn_logit_softcapping"})
     usual_final_cap = 30.0
+    usual_attention_cap = 50.0
     layer = Decoder.post_normed_layer
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
@@ -33,13 +34,13 @@ class Gemma2(Gemma):
         if self.layers == 46 and not settings.has("attention.scale"):  # 27B, as that of Gemma 3
             self.scale = (self.width / self.heads[0]) ** -0.5
         # The first files of this architecture state neither cap nor window.
-        self.attention_cap = settings.number("attn_logit_softcapping", 50.0, at_least=0)
+        self.attention_cap = settings.number("attn_logit_softcapping", self.usual_attention_cap, at_least=0)
         self.window = settings.integer("attention.sliding_window", 4096)
         self.windowed = self.windowed_layers() if self.window else self.windowed
 
 
 class Gemma3(Gemma):
-    """Five layers with a window for each without; norms before and after each part."""
+    """Five layers with a window for each layer without one; norms before and after each part."""
 
     window_period = 6
     further_settings = frozenset({"rope.freq_base_swa"})
@@ -51,13 +52,13 @@ class Gemma3(Gemma):
         ):  # 27B, whose queries are scaled by the width that each head would have of the embedding
             self.scale = (self.width / self.heads[0]) ** -0.5
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
 
     layer = Decoder.post_normed_layer
 
     def rotation_of(self, n: int) -> Rotation:
-        """Layers with a window turn faster."""
+        """Layers with a window have faster rotary positions."""
         return self.near_rotation if self.has_window(n) else self.rotation
 
 

@@ -61,20 +61,30 @@ class Gemma4(Gemma):
         self._keys_and_values: list[tuple[Node, Node]] = []
         self._token_inputs: list[Node] = []
 
+    @staticmethod
+    def cache_channels(settings: Settings) -> int:
+        """See `Decoder.cache_channels`: of the layers with their own keys and values, in two widths."""
+        layers, width = settings.layers, settings.integer("attention.key_length", at_least=1)
+        near = settings.integer("attention.key_length_swa", width)
+        own = max(0, layers - settings.integer("attention.shared_kv_layers", 0))
+        windowed = settings.windowed(layers, Gemma4.window_period)[:own]
+        key_heads = settings.per_layer("attention.head_count_kv", layers, max(settings.per_layer(_HEADS, layers)))[:own]
+        return 2 * sum(n * (near if has else width) for n, has in zip(key_heads, windowed, strict=True))
+
     def _near_heads(self) -> _LayerHeads:
         """Of layers with a window."""
         settings = self.settings
         width = settings.integer("attention.key_length_swa", self.head_width, at_least=2)
-        turned = settings.integer("rope.dimension_count_swa", min(width, self.turned_width), at_least=2)
+        rotated = settings.integer("rope.dimension_count_swa", min(width, self.rotated_width), at_least=2)
         values = settings.integer("attention.value_length_swa", width)
         if values != width or width % 2 or width > WIDEST_HEAD:
             raise ModelFileError(f"its heads with a window have {width} channels for keys and {values} for values")
-        if turned % 2 or turned > width:
-            raise ModelFileError(f"its positions turn {turned} of the {width} channels of a head with a window")
+        if rotated % 2 or rotated > width:
+            raise ModelFileError(f"its positions rotate {rotated} of the {width} channels of a head with a window")
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
-        radians = Frequencies(plain_frequencies(turned, base).astype("float32"))
+        radians = Frequencies(plain_frequencies(rotated, base).astype("float32"))
         return _LayerHeads(
-            width, channel_order(width, turned, False), Rotation(self.inputs.position_ids, radians, width)
+            width, channel_order(width, rotated, False), Rotation(self.inputs.position_ids, radians, width)
         )
 
     def _source(self, n: int) -> int:
@@ -93,11 +103,11 @@ class Gemma4(Gemma):
 
     @property
     def input_width(self) -> int:
-        """The embedding of a token, and behind it the vectors of the layers."""
+        """The embedding of a token, and after it the vectors of the layers."""
         return self.width + self.layers * self.token_width
 
     def embed(self) -> Embed:
-        """The embedding of a token, and behind it the vectors of the layers."""
+        """The embedding of a token, and after it the vectors of the layers."""
         tokens = super().embed()
         if not self.token_width:
             return tokens
@@ -134,7 +144,7 @@ class Gemma4(Gemma):
         x = Decoder.post_normed_layer(self, n, x)
         if self.token_width:
             gate = gelu(self.linear(x, f"blk.{n}.inp_gate", self.token_width))
-            chosen = ops.multiply(gate, self.wanted(n, self._token_inputs[n]))
+            chosen = ops.multiply(gate, self.output_rows(n, self._token_inputs[n]))
             x = ops.add(x, self.norm(self.linear(chosen, f"blk.{n}.proj", self.width), f"blk.{n}.post_norm"))
         factor = self.weights.optional_vector(f"blk.{n}.layer_output_scale.weight", 1)
         return x if factor is None else scaled(x, float(factor[0]))
@@ -151,7 +161,7 @@ class Gemma4(Gemma):
         window, cache = self.window if self.windowed[n] else 0, None if own else source
         heads = Heads(self.key_heads[source], kind.width, self.scale, window, cache=cache)
         attended = self.inputs.attend(query, *self._keys_and_values[source], heads)
-        return self.linear(self.wanted(n, attended), f"blk.{n}.attn_output", self.width)
+        return self.linear(self.output_rows(n, attended), f"blk.{n}.attn_output", self.width)
 
     def _projections(self, n: int, x: Node, kind: _LayerHeads) -> list[Node]:
         """Queries, keys and values [tokens, heads, 1, channels]; without a matrix for values, a value is the key
@@ -161,7 +171,7 @@ class Gemma4(Gemma):
         sizes = [count * kind.width for count in heads]
         rows = [kind.rows(heads[0]), kind.rows(heads[1]), np.arange(sizes[2])]
         count = 3 if fused or self.weights.has(f"{name}v.weight") else 2
-        if self.sources[n] != n:  # files have matrices for keys and values even so
+        if self.sources[n] != n:  # files still contain matrices for keys and values
             count = 1
             self.weights.leave(*(f"{name}{part}.weight" for part in ("k", "v", "k_norm")))
         if fused:
@@ -173,9 +183,9 @@ class Gemma4(Gemma):
         return [reshape(part, 0, number, 1, kind.width) for part, number in zip(found, heads, strict=False)]
 
     def _prepared(self, x: Node, norm: str, kind: _LayerHeads) -> Node:
-        """Queries or keys, normed and turned."""
+        """Queries or keys, normed and rotated."""
         weight = self.weights.vector(f"{norm}.weight", kind.width)
-        return self.joined(kind.rotation.turn(rms_norm(x, weight[kind.order], self.epsilon)))
+        return self.joined(kind.rotation.rotate(rms_norm(x, weight[kind.order], self.epsilon)))
 
 
 def _in_order(x: Node, kind: _LayerHeads) -> Node:
@@ -183,13 +193,3 @@ def _in_order(x: Node, kind: _LayerHeads) -> Node:
     if (kind.order == np.arange(kind.width)).all():
         return x
     return ops.gather(x, ops.constant(np.argsort(kind.order).astype(np.int32)), ops.constant(np.int64(3)))
-
-
-def cache_channels(settings: Settings) -> int:
-    """Channels of keys and values in the KV cache, per token."""
-    layers, width = settings.layers, settings.integer("attention.key_length", at_least=1)
-    near = settings.integer("attention.key_length_swa", width)
-    own = max(0, layers - settings.integer("attention.shared_kv_layers", 0))
-    windowed = settings.windowed(layers, Gemma4.window_period)[:own]
-    key_heads = settings.per_layer("attention.head_count_kv", layers, max(settings.per_layer(_HEADS, layers)))[:own]
-    return 2 * sum(n * (near if has else width) for n, has in zip(key_heads, windowed, strict=True))

@@ -8,7 +8,7 @@ from forefront.graph.settings import Settings
 
 
 class Granite(Llama):
-    """Granite 3 and 4, dense. A model of the hybrid's kind without Mamba may have no positions."""
+    """Granite 3 and 4, dense. Hybrid models without Mamba layers may have no positions."""
 
     further_settings = frozenset({"embedding_scale", "residual_scale", "logit_scale"})
 
@@ -24,7 +24,7 @@ class Granite(Llama):
 
 
 class MiniCpm(Granite):
-    """MiniCPM 1, 2 and 4, whose early files leave the factors out."""
+    """MiniCPM 1, 2 and 4, whose early files omit the factors."""
 
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)

@@ -5,9 +5,9 @@ from forefront.graph.operations import Node, reshape
 
 
 class HunyuanDense(Decoder):
-    """Queries and keys are normed after they have been turned."""
+    """Queries and keys are normed after they have been rotated."""
 
     def prepared(self, n: int, x: Node, norm: str, heads: int) -> Node:
         """Turned first."""
-        turned = self.turned(n, reshape(x, 0, heads, 1, self.head_width))
-        return self.joined(self.head_norm(turned, norm, heads))
+        rotated = self.rotated(n, reshape(x, 0, heads, 1, self.head_width))
+        return self.joined(self.head_norm(rotated, norm, heads))

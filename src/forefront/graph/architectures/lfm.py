@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from forefront.engine.model.openvino_import import ops, ov
-from forefront.graph.attention import AttentionInputs, Heads
+from forefront.graph.attention import AttentionInputs, Heads, cache_channels
 from forefront.graph.decoder import Decoder
 from forefront.graph.errors import ModelFileError
 from forefront.graph.operations import Node, floats, integers, reshape, split
@@ -37,6 +37,13 @@ class Lfm2(Decoder):
         self.value_heads = _value_heads(self.width)
         self._fetching: tuple[Node, Node] | None = None
 
+    @staticmethod
+    def cache_channels(settings: Settings) -> int:
+        """See `Decoder.cache_channels`: also of the layers with a convolution."""
+        convolutions = settings.per_layer("attention.head_count_kv", settings.layers, 1).count(0)
+        width = settings.integer("embedding_length")
+        return cache_channels(settings) + convolutions * (width + _value_heads(width) * _KEY_WIDTH)
+
     def hidden_states(self, x: Node) -> Node:
         """The norm of the output has the name of one of the embeddings."""
         for n in range(self.layers):
@@ -60,7 +67,7 @@ class Lfm2(Decoder):
         name = f"blk.{n}.shortconv"
         b, c, x = split(self.linear(x, f"{name}.in_proj", 3 * self.width), [self.width] * 3)
         mixed = ops.multiply(c, self._convolved(ops.multiply(b, x), f"{name}.conv.weight"))
-        return self.linear(self.wanted(n, mixed), f"{name}.out_proj", self.width)
+        return self.linear(self.output_rows(n, mixed), f"{name}.out_proj", self.width)
 
     def _convolved(self, x: Node, name: str) -> Node:
         """Each channel's weighted sum over a token and those before it. The last weight is the token's own."""
@@ -89,11 +96,6 @@ class Lfm2(Decoder):
         keys, queries = (ops.tile(each, integers(1, self.value_heads, 1)) for each in (key, query))
         size = self.value_heads * _KEY_WIDTH
         return reshape(queries, 0, (self.taps - 1) * size), reshape(keys, 0, size)
-
-
-def convolution_channels(width: int) -> int:
-    """Channels of keys and values in the KV cache, per token and layer with a convolution."""
-    return width + _value_heads(width) * _KEY_WIDTH
 
 
 def _value_heads(width: int) -> int:

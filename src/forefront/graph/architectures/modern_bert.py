@@ -18,7 +18,8 @@ _ACTIVATIONS: Final = {"gelu": exact_gelu, "geglu": exact_gelu, "silu": silu, "s
 
 
 class ModernBert(Decoder):
-    """An encoder with rotary positions, norms in front, a gate, and two layers with a window for each without."""
+    """An encoder with rotary positions, pre-norms, a gated feed-forward network, and two layers with a window for each
+    layer without one."""
 
     layer_norms = True
     further_settings = frozenset({"rope.freq_base_swa", "hidden_activation"})
@@ -26,7 +27,7 @@ class ModernBert(Decoder):
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base_swa", 10000.0, at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
         activation = settings.text("hidden_activation", "gelu")
         if activation not in _ACTIVATIONS:
@@ -34,13 +35,13 @@ class ModernBert(Decoder):
         self.activation = _ACTIVATIONS[activation]
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm. The first layer has no norm in front of its
+        """The output of the last layer [rows, channels] after its norm. The first layer has no norm before its
         attention: the embeddings are normed."""
         return super().hidden_states(self.norm(x, "token_embd_norm"))
 
     def layer(self, n: int, x: Node) -> Node:
-        """Attention and a feed-forward network, each behind a norm and added to its input."""
-        x = self.add(self.wanted(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
+        """Attention and a feed-forward network, each after a norm and added to its input."""
+        x = self.add(self.output_rows(n, x), self.attention(n, self.optional_norm(x, f"blk.{n}.attn_norm")))
         return self.add(x, self.feed_forward(n, self.norm(x, f"blk.{n}.ffn_norm")))
 
     def pooling(self) -> Pooling:
@@ -48,7 +49,7 @@ class ModernBert(Decoder):
         return pooling_of(self.settings) or Pooling.MEAN
 
     def rotation_of(self, n: int) -> Rotation:
-        """Layers with a window turn faster."""
+        """Layers with a window have faster rotary positions."""
         return self.near_rotation if self.has_window(n) else self.rotation
 
     def windowed_layers(self) -> list[bool]:

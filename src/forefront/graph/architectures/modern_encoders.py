@@ -19,7 +19,7 @@ class NeoBert(Llama):
     """NeoBERT (Le Breton et al. 2025): the norm of the output has another name."""
 
     def hidden_states(self, x: Node) -> Node:
-        """The output of the last layer [rows, channels] behind its norm."""
+        """The output of the last layer [rows, channels] after its norm."""
         for n in range(self.layers):
             x = self.layer(n, x)
         return self.norm(x, "enc.output_norm")

@@ -9,7 +9,7 @@ from forefront.graph.settings import Settings
 
 
 class Olmo2(Decoder):
-    """OLMo 2 and 3: norms behind each part, and over all queries and keys together. OLMo 3 has windows."""
+    """OLMo 2 and 3: norms after each part, and over all queries and keys together. OLMo 3 has windows."""
 
     layer = Decoder.post_normed_layer
     window_period = 4
@@ -18,7 +18,7 @@ class Olmo2(Decoder):
     def __init__(self, settings: Settings, weights: Weights, inputs: AttentionInputs) -> None:
         super().__init__(settings, weights, inputs)
         base = settings.number("rope.freq_base_swa", settings.number("rope.freq_base", 10000.0), at_least=1)
-        near = Frequencies(plain_frequencies(self.turned_width, base).astype("float32"))
+        near = Frequencies(plain_frequencies(self.rotated_width, base).astype("float32"))
         self.near_rotation = Rotation(self.inputs.position_ids, near, self.head_width)
 
     def rotation_of(self, n: int) -> Rotation:

@@ -14,8 +14,8 @@ class Phi2(Decoder):
 
 
 class Phi3(Decoder):
-    """Phi 3, 3.5 and 4. Matrices are stored joined, and some models turn part of a head or have two sets of factors for
-    positions ("longrope"), of which the one for the whole context is used. A window applies to every layer."""
+    """Phi 3, 3.5 and 4. Matrices are stored joined, and some models rotate part of a head or have two sets of factors
+    for positions ("longrope"), of which the one for the whole context is used. A window applies to every layer."""
 
     def windowed_layers(self) -> list[bool]:
         """All, unless the file lists them or the window is as long as the context."""

@@ -6,7 +6,7 @@ from forefront.graph.operations import Node, floats, layer_norm, reshape
 
 
 class StableLm(Decoder):
-    """StableLM 2 and 3B. The 12B has norms of queries and keys, and both parts of a layer behind one norm."""
+    """StableLM 2 and 3B. The 12B has norms of queries and keys, and both parts of a layer after one norm."""
 
     layer_norms = True
 

@@ -1,7 +1,7 @@
 """The header of a GGUF file: metadata and the table of tensors.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Every count and length is compared with what the file
-holds before anything is allocated, and the number of values is limited, so that a hostile file costs little.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Every count and length is compared with the file's
+size before memory is allocated, and the number of values is limited, so that a malicious file costs little.
 """
 
 import mmap
@@ -153,7 +153,7 @@ class _Reader:
         return strings
 
     def _count(self, limit: int, size: int, what: str = "values of an array") -> int:
-        """A count of things of at least `size` bytes each."""
+        """A count of items of at least `size` bytes each."""
         count = self._u64()
         if count * size > self._size - self._place:
             raise _too_short()

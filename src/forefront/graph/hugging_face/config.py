@@ -7,8 +7,13 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.hugging_face.families import FAMILIES, find_hf_family
 from forefront.graph.hugging_face.family import HfFamily
 
+CONFIG: Final = "config.json"
+# The settings of a quantisation in a separate file: of early GPTQ programs, and of NVIDIA's Model Optimizer.
+QUANTIZE_CONFIG: Final = "quantize_config.json"
+MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
+CONFIG_FILES: Final = (CONFIG, QUANTIZE_CONFIG, MODEL_OPTIMIZER_CONFIG)
 _LAYERS: Final = ("num_hidden_layers", "num_layers")
-_MOST_LAYERS: Final = 1024
+_MAX_LAYERS: Final = 1024
 _LARGEST: Final = 1 << 31
 
 
@@ -38,7 +43,7 @@ class HfConfig:
         given = {key: value for key, value in {**own, **aliases}.items() if value is not None}
         self._values = {**self.family.defaults, **nulls, **given}
         self.layers = self.integer(*_LAYERS, at_least=1)
-        if self.layers > _MOST_LAYERS:
+        if self.layers > _MAX_LAYERS:
             raise ModelFileError(f"its config.json declares {self.layers} layers, more than are supported")
 
     def get(self, key: str) -> Any:

@@ -22,7 +22,7 @@ _GEMMA3: Final = HfFamily(
     plus_one=True,
     windows="period",
     settings={"rope.freq_base_swa": "rope_local_base_freq", "final_logit_softcapping": "final_logit_softcapping"},
-    # The checkpoints leave these out.
+    # The checkpoints omit these.
     defaults={
         "max_position_embeddings": 131072,
         "num_attention_heads": 8,
@@ -46,7 +46,7 @@ _GEMMA2: Final = HfFamily(
         "attn_logit_softcapping": "attn_logit_softcapping",
         "final_logit_softcapping": "final_logit_softcapping",
     },
-    # The checkpoints may leave these out.
+    # The checkpoints may omit these.
     defaults={
         "attn_logit_softcapping": 50.0,
         "final_logit_softcapping": 30.0,
@@ -85,7 +85,7 @@ _GEMMA4: Final = HfFamily(
     },
     # Without a window, heads are wider.
     aliases={"head_dim": "global_head_dim", "window_head_dim": "head_dim"},
-    # Images alone have attention to later tokens.
+    # Only image tokens attend to later tokens.
     plain={
         "use_bidirectional_attention": (None, False, "vision"),
         "enable_moe_block": (None, False),

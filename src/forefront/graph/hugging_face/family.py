@@ -1,4 +1,4 @@
-"""What a class of Transformers is: its architecture in GGUF, and its own names of modules and settings."""
+"""A class of Transformers: its architecture in GGUF, and its names of modules and settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,14 +36,15 @@ class HfFamily:
 
     `architecture`: in GGUF. `modules`: of a layer, and `model_modules` outside, less ".weight" and ".bias", where they
     differ from Llama's. `layers`: what their names begin with. `activations`: that the architecture has. `interleaved`:
-    pairs of channels that turn are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have
-    one without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, all but the last of a "period", or all
-    but the "first" of it. `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
-    `aliases`: the configuration's keys by the usual ones. `plain`: the values that are computed, of settings with other
-    values than usual. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors may begin
-    with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of positions has
-    rows before that of the first position. `grouped`: the joined matrix of attention has for each head of keys the rows
-    of its queries, the key's and the value's in turn. `nulls`: what null means, for settings whose default it is not.
+    rotated pairs of channels are neighbours. `plus_one`: norms add 1 to their weights. `windows`: which layers have one
+    without `layer_types`: "none", "all", "chosen" by `use_sliding_window`, all but the last of a "period", or all but
+    the "first" of it. `settings`: numbers of the configuration by GGUF's key. `defaults`: of the configuration.
+    `aliases`: the configuration's keys by the usual ones. `plain`: supported values of settings whose supported values
+    differ from the usual ones. `is_encoder`: it makes vectors and generates no text. `prefix`: what names of tensors
+    may begin with. `ignored`: a pattern of the names of parts that make no vectors. `first_position`: the matrix of
+    positions has rows before that of the first position. `grouped`: the joined matrix of attention has for each head of
+    keys the rows of its queries, the key's and the value's in turn. `nulls`: what null means, for settings whose
+    default it is not.
     """
 
     architecture: str
@@ -72,5 +73,5 @@ class HfFamily:
 
     @property
     def model_names(self) -> dict[str, str]:
-        """GGUF's names of the modules outside of layers."""
+        """GGUF's names of the modules outside layers."""
         return {**_MODEL, **self.model_modules}

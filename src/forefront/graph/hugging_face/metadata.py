@@ -10,7 +10,7 @@ from forefront.graph.hugging_face.rope import RopeSettings, read_rope
 
 _EPSILONS: Final = ("rms_norm_eps", "layer_norm_eps", "norm_epsilon", "norm_eps", "layer_norm_epsilon")
 _ACTIVATIONS: Final = ("hidden_activation", "hidden_act", "activation_function")
-# Settings that other values than these make another computation of.
+# The supported values of settings that change the computation.
 _PLAIN: Final[dict[str, tuple[Any, ...]]] = {
     "attn_logit_softcapping": (None,),
     "clip_qkv": (None,),
@@ -52,12 +52,12 @@ def read_metadata(config: HfConfig) -> tuple[dict[str, Any], RopeSettings]:
 
 
 def first_position(config: HfConfig) -> int:
-    """The row of the first position in the matrix of positions: RoBERTa's begins behind the padding token's."""
+    """The row of the first position in the matrix of positions: RoBERTa's begins after the padding token's."""
     return config.integer("pad_token_id", default=1) + 1 if config.family.first_position else 0
 
 
 def _check(config: HfConfig) -> None:
-    """Raises `ModelFileError` for what the family's description does not compute."""
+    """Raises `ModelFileError` for settings that the family does not support."""
     activation = next((config.get(key) for key in _ACTIVATIONS if config.get(key) is not None), None)
     if activation is not None and str(activation) not in config.family.activations:
         raise ModelFileError(f"its activation {str(activation)[:40]!r} is not supported for its architecture")
@@ -66,8 +66,8 @@ def _check(config: HfConfig) -> None:
         if key not in computed and config.get(key) not in plain:
             raise ModelFileError(f"its config.json has {key} {str(config.get(key))[:40]!r}, which is not supported")
     if config.family.architecture == "smollm3":
-        turned = [int((n + 1) % 4 != 0) for n in range(config.layers)]
-        if config.get("no_rope_layers") not in (None, turned):
+        rotated = [int((n + 1) % 4 != 0) for n in range(config.layers)]
+        if config.get("no_rope_layers") not in (None, rotated):
             raise ModelFileError("its no_rope_layers are others than every fourth, which is not supported")
 
 

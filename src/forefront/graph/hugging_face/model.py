@@ -9,7 +9,7 @@ import numpy as np
 
 from forefront.graph.block_formats import FORMATS, Floats
 from forefront.graph.errors import ModelFileError
-from forefront.graph.hugging_face.config import HfConfig
+from forefront.graph.hugging_face.config import CONFIG, CONFIG_FILES, MODEL_OPTIMIZER_CONFIG, QUANTIZE_CONFIG, HfConfig
 from forefront.graph.hugging_face.grouped_rows import ungrouped
 from forefront.graph.hugging_face.layer_settings import split_activations
 from forefront.graph.hugging_face.metadata import first_position, read_metadata
@@ -18,10 +18,6 @@ from forefront.graph.hugging_face.safetensors_file import read_object, read_tens
 from forefront.graph.hugging_face.sentence_transformers import SentenceModules, read_modules
 from forefront.graph.model_file import Tensor, release_pages
 
-CONFIG: Final = "config.json"
-# Where early programs for GPTQ, and NVIDIA's Model Optimizer, wrote their settings.
-_QUANTIZE_CONFIG: Final = "quantize_config.json"
-_MODEL_OPTIMIZER_CONFIG: Final = "hf_quant_config.json"
 _F32: Final = FORMATS[0]
 _MEAN, _LAST, _RANK = 1, 3, 4  # GGUF's numbers of poolings
 _WRAPPER: Final = "model."
@@ -48,8 +44,8 @@ class HuggingFaceModel:
         config = HfConfig(read_object(directory / CONFIG))
         self.metadata, rope = read_metadata(config)
         shards = safetensors_paths(directory)
-        settings = [directory / name for name in (_QUANTIZE_CONFIG, _MODEL_OPTIMIZER_CONFIG)]
-        self.paths = [directory / CONFIG, *(path for path in settings if path.is_file()), *shards]
+        settings = [path for name in CONFIG_FILES if (path := directory / name).is_file()]
+        self.paths = [*settings, *shards]
         stored, self._maps = read_tensors(directory, shards)
         if (quantization := _quantization(config, directory)) is not None:
             stored = assemble_quantized(quantization, stored)
@@ -74,13 +70,13 @@ class HuggingFaceModel:
 
 def _quantization(config: HfConfig, directory: Path) -> dict[str, Any] | None:
     """The quantisation of the weights: a part of the configuration, or a file beside it. Raises `ModelFileError`."""
-    # As MLX and the first compressed-tensors name it in turn.
+    # The names of MLX, and of the first version of compressed-tensors.
     names = ("quantization_config", "quantization", "compression_config")
     found = next((config.get(name) for name in names if config.get(name) is not None), None)
-    if found is None and (directory / _QUANTIZE_CONFIG).is_file():
-        found = read_object(directory / _QUANTIZE_CONFIG)
-    if found is None and (directory / _MODEL_OPTIMIZER_CONFIG).is_file():
-        found = read_object(directory / _MODEL_OPTIMIZER_CONFIG).get("quantization")
+    if found is None and (directory / QUANTIZE_CONFIG).is_file():
+        found = read_object(directory / QUANTIZE_CONFIG)
+    if found is None and (directory / MODEL_OPTIMIZER_CONFIG).is_file():
+        found = read_object(directory / MODEL_OPTIMIZER_CONFIG).get("quantization")
         found = found | {"quant_method": "modelopt"} if isinstance(found, dict) else found
     if found is not None and not isinstance(found, dict):
         raise config.unusable("quantization_config", found)
@@ -153,8 +149,7 @@ def _gguf_name(config: HfConfig, name: str) -> str:
 
 
 def _text_model(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a model that sees images too, named as those of one that does not. Raises
-    `ModelFileError`."""
+    """The tensors of the text part of a vision model, named as in a text model. Raises `ModelFileError`."""
     names = {name: re.sub(r"^(model\.)?language_model\.(model\.)?", "model.", name) for name in stored}
     if len(set(names.values())) != len(names):
         raise ModelFileError("it has tensors of two language models")

@@ -1,6 +1,6 @@
 """Rotary positions as a Hugging Face configuration describes them.
 
-Kinds: transformers, `modeling_rope_utils.py`. "dynamic" slows positions beyond the model's context alone, which no
+Kinds: transformers, `modeling_rope_utils.py`. "dynamic" changes only positions beyond the model's context, which no
 sequence reaches here.
 """
 
@@ -31,11 +31,11 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
     scaling, near = _scaling(config)
     part = _number(scaling, "partial_rotary_factor", config.number("partial_rotary_factor", default=1.0))
     kind = scaling.get("rope_type", scaling.get("type", "default"))
-    turned = part  # the frequencies of "proportional" are those of whole heads
+    rotated = part  # the frequencies of "proportional" are those of whole heads
     part = 1.0 if kind == "proportional" else part
     width = int(head_width * part) if 0 < part <= 1 else 0
     if width < 2 or width % 2:
-        raise ModelFileError(f"its positions turn {width} of the {head_width} channels of a head")
+        raise ModelFileError(f"its positions rotate {width} of the {head_width} channels of a head")
     base = _number(scaling, "rope_theta", config.number("rope_theta", default=10000.0))
     fields: dict[str, Any] = {"rope.freq_base": base, "rope.dimension_count": width, "rope.scaling.type": "none"}
     if near is not None:
@@ -51,7 +51,7 @@ def read_rope(config: HfConfig, head_width: int) -> RopeSettings:
     elif kind == "yarn":
         fields |= _yarn(config, scaling)
     elif kind == "proportional":
-        return RopeSettings(fields, {"rope_freqs.weight": _proportional(scaling, turned, width)})
+        return RopeSettings(fields, {"rope_freqs.weight": _proportional(scaling, rotated, width)})
     elif kind == "llama3":
         return RopeSettings(fields, {"rope_freqs.weight": _llama3(scaling, base, width)})
     elif kind in ("longrope", "su"):

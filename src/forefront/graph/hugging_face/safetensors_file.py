@@ -20,13 +20,13 @@ from forefront.graph.model_file import Tensor, map_file
 INDEX: Final = "model.safetensors.index.json"
 _SINGLE: Final = "model.safetensors"
 # Bytes of a header or index, which has about 100 for each tensor; the format's own limit.
-_LARGEST_JSON: Final = 100_000_000
-_LARGEST_DIMENSION: Final = 1 << 40
+_MAX_JSON: Final = 100_000_000
+_MAX_DIMENSION: Final = 1 << 40
 _DIMENSIONS: Final = 8
 _PARTS: Final = 1000
 _BY_NAME: Final = {kind.name: kind for kind in FORMATS.values()} | {"U8": BlockFormat("U8", 1, 1)}
 _TYPES: Final = {name: _BY_NAME[name] for name in ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8")} | {
-    # Known by their sizes alone.
+    # Formats of which only the size is known.
     "BOOL": BlockFormat("BOOL", 1, 1),
     "F8_E4M3": BlockFormat("F8_E4M3", 1, 1),
     "F8_E5M2": BlockFormat("F8_E5M2", 1, 1),
@@ -74,8 +74,8 @@ def read_tensors(directory: Path, paths: list[Path]) -> tuple[dict[str, Tensor],
 
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises `ModelFileError`, and `OSError`."""
-    if path.stat().st_size > _LARGEST_JSON:
-        raise ModelFileError(f"{path.name}: it is larger than {_LARGEST_JSON} bytes")
+    if path.stat().st_size > _MAX_JSON:
+        raise ModelFileError(f"{path.name}: it is larger than {_MAX_JSON} bytes")
     try:
         return _parse(path.read_bytes())
     except ModelFileError as error:
@@ -122,7 +122,7 @@ def _tensors(mapped: mmap.mmap) -> Iterator[Tensor]:
     length = int.from_bytes(content[:8].tobytes(), "little")
     if len(content) < 8 or not 2 <= length <= len(content) - 8:
         raise ModelFileError("it is not a safetensors file, or it is cut off")
-    if length > _LARGEST_JSON:
+    if length > _MAX_JSON:
         raise ModelFileError(f"its header has {length} bytes, more than the format permits")
     data = content[8 + length :]
     header = _parse(content[8 : 8 + length].tobytes())
@@ -146,7 +146,7 @@ def _place(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], BlockForma
     kind = _TYPES.get(str(entry.get("dtype")))
     if kind is None:
         raise ModelFileError(f"its tensor {name[:80]!r} is of the unknown type {str(entry.get('dtype'))[:20]!r}")
-    shape = _sizes(entry.get("shape"), _LARGEST_DIMENSION)
+    shape = _sizes(entry.get("shape"), _MAX_DIMENSION)
     offsets = _sizes(entry.get("data_offsets"), 1 << 62)
     if shape is None or len(shape) > _DIMENSIONS or offsets is None or len(offsets) != 2:
         raise ModelFileError(f"its tensor {name[:80]!r} has an unusable shape or place")

@@ -33,7 +33,7 @@ _ACTIVATIONS: Final = {
     "torch.nn.modules.linear.Identity": "identity",
     "torch.nn.modules.activation.Tanh": "tanh",
 }
-_MOST_MODULES: Final = 8
+_MAX_MODULES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def _modules(path: Path) -> list[tuple[str, str]]:
         listed: Any = msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError:
         raise ModelFileError(f"its {MODULES} is not JSON") from None
-    if not isinstance(listed, list) or len(listed) > _MOST_MODULES:
-        raise ModelFileError(f"its {MODULES} is not a list of at most {_MOST_MODULES} modules")
+    if not isinstance(listed, list) or len(listed) > _MAX_MODULES:
+        raise ModelFileError(f"its {MODULES} is not a list of at most {_MAX_MODULES} modules")
     modules = []
     for entry in listed:
         kind, folder = (entry.get(key) if isinstance(entry, dict) else None for key in ("type", "path"))

@@ -16,10 +16,10 @@ from forefront.graph.packing.quantize import GROUP, quantize, round_groups
 
 Rows = npt.NDArray[np.int64]
 
-# Values that are packed at a time: temporary arrays stay in the processor's cache.
+# Values packed per step: temporary arrays stay in the processor's cache.
 _CHUNK: Final = 1 << 19
 _NUMBERS: Final = {"<f4": "f32", "<f2": "f16", "bf16": "bf16"}
-# The bits of the exponent: a number in which all are set is infinite or none at all.
+# The bits of the exponent: a number in which all are set is infinite or NaN.
 _EXPONENTS: Final[dict[str, Any]] = {
     "<f4": np.uint32(0x7F80_0000),
     "<f2": np.uint16(0x7C00),
@@ -52,8 +52,8 @@ def layout_of(tensor: Tensor, rounding: Rounding) -> Layout:
         bits = (0 if rounding.exact else kind.rounded_bits) if kind.rounded_bits else rounding.bits
         if bits and tensor.shape[-1] % GROUP == 0:
             return Layout(f"i{bits}", GROUP)
-        # Kernels of float32 read 16-bit matrices in graphs with paged attention alone. In others the plugin would make
-        # its own float32 copy beside them: so they are expanded in the mapped file.
+        # Kernels of float32 read 16-bit matrices only in graphs with paged attention. In other graphs the plugin would
+        # create a private float32 copy, so they are expanded in the mapped file.
         keeps = rounding.paged or rounding.precision == "bf16"
         return Layout(_NUMBERS[kind.number] if keeps else "f32")
     quantized = kind.checked()
@@ -70,7 +70,7 @@ def is_rounded(tensor: Tensor, layout: Layout) -> bool:
 
 
 def is_plain(tensor: Tensor, layout: Layout) -> bool:
-    """Whether the layout is how the tensor is stored already."""
+    """Whether the tensor is already stored in the layout."""
     return layout.group == 0 and _NUMBERS.get(tensor.format.number or "") == layout.element
 
 

@@ -10,10 +10,10 @@ from forefront.graph.block_formats import Codes, Floats
 from forefront.graph.packing.layout import Layout, Packed
 
 GROUP: Final = 32
-# A group's largest value becomes -8 divided by one of these, which may fit the others better.
+# Candidate scales: a group's largest value becomes -8 divided by one of these factors.
 _STRETCHES: Final = (0.85, 0.93, 1.0, 1.1)
 _SMALLEST: Final = 1e-37
-# Codes that are rounded at a time: a multiple of a group.
+# Codes rounded per step: a multiple of a group.
 _PIECE: Final = 1 << 17
 Array = npt.NDArray[Any]
 
@@ -66,7 +66,7 @@ def _nearest(groups: Floats, scale: Array, low: int, high: int) -> Floats:
 
 
 def _inverse(scale: Array) -> Array:
-    """1 for scales whose inverse is not a number of float32."""
+    """The inverse; 1 for scales whose inverse exceeds float32."""
     inverse: Array = np.float32(1) / np.where(np.abs(scale) < _SMALLEST, np.float32(1), scale)
     return inverse
 

@@ -25,12 +25,12 @@ from forefront.graph.packing.layout import BITS, Layout, Packed
 _DATA: Final = "weights.bin"
 _INDEX: Final = "weights.json"
 _ALIGNMENT: Final = 64
-# Where an array is: offset in bytes, NumPy's type, shape.
+# The position of an array: offset in bytes, NumPy's type, shape.
 Place = tuple[int, str, tuple[int, ...]]
 
 
 class StaleWeightsError(ModelFileError):
-    """A complete file has other matrices than the graph needs, so another version of the program has written it."""
+    """A complete file has other matrices than the graph needs: another version of the program wrote it."""
 
     def __init__(self) -> None:
         super().__init__("its packed weights are from another version of the program")
@@ -85,7 +85,7 @@ class WeightFile:
             (self._directory / _INDEX).write_text(json.dumps(index))
 
     def release(self) -> None:
-        """Give pages that have been read back to the system. They are read again when they are needed."""
+        """Release pages that have been read to the system, which reads them again when needed."""
         release_pages(self._maps)
 
     def _read_index(self) -> None:
@@ -168,7 +168,7 @@ def _arrays(layout: Layout, rows: int, inputs: int) -> list[tuple[str, tuple[int
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether a weight file was written to its end, and is as long as then."""
+    """Whether a weight file was completely written and has its full length."""
     try:
         index = json.loads((directory / _INDEX).read_text())
         return bool(index["size"] == (directory / _DATA).stat().st_size)

@@ -61,7 +61,7 @@ class Weights:
         self._cache = cache
         self._rounding = rounding
         self._used: set[str] = set()
-        # Formats whose values are not computed with as they are stored, by the bits that they are rounded to.
+        # Formats whose values are rounded for computation, by the number of bits.
         self.rounded: dict[int, set[str]] = {}
 
     def unused(self) -> set[str]:
@@ -136,7 +136,7 @@ class Weights:
         return self.matrices([part], [outputs], inputs)[0]
 
     def _layout(self, name: str, tensor: Tensor) -> Layout:
-        # Rounding errors of the output projection go into the logits as they are: it keeps more bits.
+        # Rounding errors of the output projection affect logits directly, so it keeps more bits.
         rounding = self._rounding
         if rounding.bits and name in _OUTPUTS:
             rounding = replace(rounding, bits=8)
@@ -166,8 +166,8 @@ class Weights:
         return Matrix(outputs, inputs, layout, packed, tensors[0].input_order)
 
     def _check_finite(self, tensor: Tensor) -> None:
-        """Raises `ModelFileError` if a matrix has values that are not finite numbers. Behind a complete cache, all have
-        been checked before."""
+        """Raises `ModelFileError` if a matrix has values that are not finite numbers. The matrices of a complete cache
+        have already been checked."""
 
         def check(rows: slice) -> None:
             check_finite(tensor, tensor.data[rows])
@@ -188,7 +188,7 @@ def _pack_rows(writer: MatrixWriter, first: int, part: Part, tensor: Tensor, lay
 
 
 def _in_threads(function: Callable[[slice], None], pieces: Iterable[slice]) -> None:
-    """Call `function` for each piece, in several threads: NumPy computes without Python's lock."""
+    """Call `function` for each piece, in several threads: NumPy computes without the interpreter lock."""
     # glibc keeps up to twice the largest block that was freed. Below that, it returns the memory of temporary arrays to
     # the system, and most of the time goes into page faults.
     np.empty(_KEPT // 2, np.uint8)

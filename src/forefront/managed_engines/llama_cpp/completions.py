@@ -30,7 +30,7 @@ class ContextOverflowError(Exception):
 
 
 class TokenProbability(msgspec.Struct, frozen=True):
-    """A token with the natural logarithm of its probability, and its likeliest alternatives."""
+    """A token with the natural logarithm of its probability, and its most likely alternatives."""
 
     id: int
     logprob: float
@@ -86,7 +86,7 @@ class Completions:
         self._connections = ConnectionPool(_CONNECT_SECONDS)
 
     async def stream(self, endpoint: Endpoint, body: Mapping[str, Any]) -> AsyncGenerator[list[CompletionEvent], None]:
-        """The events of a completion, as many at a time as have arrived. Closing the generator ends the completion."""
+        """The events of a completion, in batches as they arrive. Closing the generator ends the completion."""
         rest = b""
         async with self._post(endpoint, {**body, "stream": True}) as response:
             while data := await _in_time(response.read()):
@@ -118,7 +118,8 @@ class Completions:
                     raise _failure(await _body(response))
                 yield response
             finally:
-                # The server may close an idle connection at the moment of its next request, so none is used twice.
+                # The server may close an idle connection just as the next request is sent, so connections are not
+                # reused.
                 connection.close()
                 self._connections.give_back(origin, connection)
         except (ConnectionLostError, MalformedResponseError, OSError) as error:  # TimeoutError is an OSError
@@ -142,7 +143,7 @@ def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[st
         "logit_bias": [[token, bias] for token, bias in sampling.logit_bias.items()],
     }
     if sampling.top_logprobs is not None:
-        # One at least: it brings the sampled token's own.
+        # At least one alternative, with which the sampled token's own probability is reported.
         fields["n_probs"] = max(sampling.top_logprobs, 1)
     return fields
 

@@ -1,9 +1,9 @@
 """One continuation of a prompt that llama.cpp samples and this process checks.
 
-llama.cpp samples freely. Each token is checked against the constraint here. In place of the first one that the
-constraint refuses, llama.cpp draws a token from the allowed ones alone, and goes on behind it. This is rejection
-sampling: without `top_p`, `top_k` and `min_p` the result has the distribution of constrained sampling. With them,
-llama.cpp takes its likeliest tokens before the constraint, and from the allowed ones only after a refusal.
+llama.cpp samples freely. Each token is checked against the constraint here. In place of the first refused token,
+llama.cpp draws one of the allowed tokens, and continues after it. This is rejection sampling: without `top_p`, `top_k`
+and `min_p` the result has the distribution of constrained sampling. With them, llama.cpp takes its most likely tokens
+before the constraint, and from the allowed ones only after a refusal.
 """
 
 import random
@@ -21,16 +21,16 @@ from forefront.engine.scheduling.sequence import is_allowed
 from forefront.managed_engines.llama_cpp.completions import CompletionEvent, TokenProbability, sampling_fields
 from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
 
-# A bias that leaves only the biased tokens. Larger ones would round the differences between their logits.
+# A bias that excludes all other tokens. A larger bias would round the differences between the logits.
 _ONLY: Final = 1000
 # Tokens that are sampled one by one after the last of several refused ones.
-_MOST_STEPS: Final = 16
-# Of a token whose log-probability llama.cpp does not report.
+_MAX_STEPS: Final = 16
+# The log-probability of tokens for which llama.cpp reports none.
 _UNKNOWN: Final = -9999.0
 
 
 class Candidate(NamedTuple):
-    """A token that llama.cpp sampled, with its log-probability and the likeliest alternatives if requested."""
+    """A token that llama.cpp sampled, with its log-probability and the most likely alternatives if requested."""
 
     token: int
     logprob: float = 0.0
@@ -38,7 +38,7 @@ class Candidate(NamedTuple):
 
 
 class Outcome(Enum):
-    """What follows after candidates were taken: the stream goes on, another request must follow, or nothing."""
+    """The next action after candidates were accepted: continue the stream, send another request, or end."""
 
     CONTINUES = auto()
     DIVERGED = auto()
@@ -46,7 +46,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptedTokens:
     """Tokens that belong to the continuation, and what follows."""
 
     tokens: list[Token]
@@ -64,7 +64,7 @@ class Continuation:
         self.steps_due = 0
         self.overflowed = self.cache_known = False
         self._pieces = pieces
-        self._last_refusal = -_MOST_STEPS
+        self._last_refusal = -_MAX_STEPS
         self._refusals = 0
 
     def failed(self) -> bool:
@@ -108,34 +108,34 @@ class Continuation:
         """The tokens of a whole answer."""
         return self._scored(answer.tokens, answer.completion_probabilities)
 
-    def take(self, candidates: Iterable[Candidate]) -> Taken:
+    def take(self, candidates: Iterable[Candidate]) -> AcceptedTokens:
         """Check sampled tokens and append them. Takes time that grows with the constraint's grammar."""
         sequence, tokens = self.sequence, list[Token]()
         for candidate in candidates:
             masks = sequence.masks()
             if self.failed():
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if masks and masks[0] is not None and not is_allowed(masks[0], candidate.token):
                 self._refused()
-                return Taken(tokens, Outcome.DIVERGED)
+                return AcceptedTokens(tokens, Outcome.DIVERGED)
             token, finish = sequence.append(candidate.token)
             if self.failed():
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             tokens.append(Token(sequence.index, token, finish, candidate.logprob, candidate.top))
             if finish:
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if sequence.ended:
                 tokens.append(Token(sequence.index, min(self.request.stop_tokens), "stop"))
-                return Taken(tokens, Outcome.FINISHED)
+                return AcceptedTokens(tokens, Outcome.FINISHED)
             if token != candidate.token:  # the answer is being completed before the token limit
                 self.steps_due = sequence.tokens_left
-                return Taken(tokens, Outcome.DIVERGED)
-        return Taken(tokens, Outcome.CONTINUES)
+                return AcceptedTokens(tokens, Outcome.DIVERGED)
+        return AcceptedTokens(tokens, Outcome.CONTINUES)
 
     def _refused(self) -> None:
         """After a refused token one step is due, and more if others were refused shortly before."""
         place = self.sequence.num_output_tokens
-        self._refusals = min(self._refusals + 1, _MOST_STEPS) if place - self._last_refusal <= _MOST_STEPS else 1
+        self._refusals = min(self._refusals + 1, _MAX_STEPS) if place - self._last_refusal <= _MAX_STEPS else 1
         self._last_refusal = place
         self.steps_due = self._refusals
 

@@ -18,9 +18,9 @@ from forefront.fairness.quota import Quota
 from forefront.fairness.tenant import Tenant
 from forefront.managed_engines.engine_process import Endpoint, EngineProcess
 from forefront.managed_engines.llama_cpp.completions import Completions, ContextOverflowError
-from forefront.managed_engines.llama_cpp.continuation import Candidate, Continuation, Outcome, Taken
+from forefront.managed_engines.llama_cpp.continuation import AcceptedTokens, Candidate, Continuation, Outcome
 from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
-from forefront.managed_engines.llama_cpp.slots import SlotPool, Turn
+from forefront.managed_engines.llama_cpp.slots import SlotPool, SlotUse
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class LlamaCppEngine:
         return self._process.memory_bytes()
 
     async def _generate(self, generation: Generation, request: GenerateRequest) -> None:
-        """All continuations of a request. The first that fails ends the others."""
+        """All continuations of a request. The first failure ends the others."""
         members = [Continuation(request, generation, index, self._pieces) for index in range(request.n)]
         try:
             async with asyncio.TaskGroup() as group:
@@ -138,40 +138,40 @@ class LlamaCppEngine:
             generation.fail(StepFailedError("the model failed"))
 
     async def _continue(self, member: Continuation) -> None:
-        """One continuation, in as many stays in a slot as it takes."""
+        """One continuation, in one or several slot uses."""
         await self._in_thread(member, member.start)
         outcome = Outcome.CONTINUES
         while outcome is not Outcome.FINISHED:
             await self._until_read(member.generation)
             sequence = member.sequence
-            async with self._slots.turn(member.request.tenant, sequence.tokens, alone=member.overflowed) as turn:
+            async with self._slots.use(member.request.tenant, sequence.tokens, alone=member.overflowed) as use:
                 try:
-                    outcome = await self._in_slot(member, turn)
+                    outcome = await self._in_slot(member, use)
                 except ContextOverflowError:
                     if member.overflowed:
                         raise StepFailedError("llama.cpp has no room for one sequence") from None
                     member.overflowed = True
 
-    async def _in_slot(self, member: Continuation, turn: Turn) -> Outcome:
+    async def _in_slot(self, member: Continuation, use: SlotUse) -> Outcome:
         """Generate until the end, or until the slot must be left."""
-        slot = await turn.granted
+        slot = await use.granted
         endpoint = await self._ready()
-        cache = slot.tenant == turn.tenant.name
-        while not turn.yielding and member.generation not in self._paused:
+        cache = slot.tenant == use.tenant.name
+        while not use.yielding and member.generation not in self._paused:
             if member.steps_due:
                 outcome = await self._step(member, endpoint, slot.number, cache=cache)
             else:
-                outcome = await self._stream(member, endpoint, turn, cache=cache)
+                outcome = await self._stream(member, endpoint, use, cache=cache)
             if outcome is Outcome.FINISHED:
                 return outcome
             cache = True
         return Outcome.CONTINUES
 
-    async def _stream(self, member: Continuation, endpoint: Endpoint, turn: Turn, *, cache: bool) -> Outcome:
+    async def _stream(self, member: Continuation, endpoint: Endpoint, use: SlotUse, *, cache: bool) -> Outcome:
         """Take tokens as llama.cpp samples them, up to the first that the constraint refuses."""
-        assert turn.slot is not None
+        assert use.slot is not None
         seen, begin = 0, len(member.sequence.tokens)
-        body = member.stream_body(turn.slot.number, cache=cache)
+        body = member.stream_body(use.slot.number, cache=cache)
         async with aclosing(self._completions.stream(endpoint, body)) as stream:
             async for events in stream:
                 candidates: list[Candidate] = []
@@ -195,7 +195,7 @@ class LlamaCppEngine:
                 if hidden:  # whole answers have the tokens that streams leave out
                     member.steps_due = hidden
                     return Outcome.DIVERGED
-                if turn.yielding or member.generation in self._paused:
+                if use.yielding or member.generation in self._paused:
                     return Outcome.CONTINUES
         if len(member.sequence.tokens) == begin:
             raise StepFailedError("llama.cpp's stream ended without a token")
@@ -215,7 +215,7 @@ class LlamaCppEngine:
                 raise StepFailedError("llama.cpp's answer has no token")
         return self._deliver(member, await self._take(member, candidates))
 
-    async def _take(self, member: Continuation, candidates: list[Candidate]) -> Taken:
+    async def _take(self, member: Continuation, candidates: list[Candidate]) -> AcceptedTokens:
         return await self._in_thread(member, lambda: member.take(candidates))
 
     async def _in_thread(self, member: Continuation, work: Callable[[], T]) -> T:
@@ -228,7 +228,7 @@ class LlamaCppEngine:
             raise member.sequence.failure
         return result
 
-    def _deliver(self, member: Continuation, taken: Taken) -> Outcome:
+    def _deliver(self, member: Continuation, taken: AcceptedTokens) -> Outcome:
         if taken.tokens:
             self._tokens_sampled += len(taken.tokens)
             self._last_token = time.monotonic()

@@ -1,14 +1,14 @@
 """Tokens that llama.cpp's stream leaves out: those that end within a character.
 
-The next event has the text of all of them, and their number is known. Their ids follow from both, up to tokens that
-divide the same bytes in another way, which are the same text.
+The next event has the text of all of them, and their number is known. Their ids follow from both, except that other
+tokens may encode the same bytes, and so the same text.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-# More tokens than a character has bytes, for a letter that is part of a longer token.
-_MOST: Final = 8
+# More tokens than a character has bytes, because a letter may be part of a longer token.
+_MAXIMUM: Final = 8
 
 
 class PieceIndex:
@@ -25,7 +25,7 @@ class PieceIndex:
     def split(self, text: bytes, following: Sequence[int], count: int) -> list[int] | None:
         """`count` tokens that, together with those `following`, are `text`; None where there are none."""
         end = b"".join(self._pieces[token] for token in following if token < len(self._pieces))
-        if count > _MOST or not text.endswith(end):
+        if count > _MAXIMUM or not text.endswith(end):
             return None
         return self._split(text[: len(text) - len(end)], count)
 

@@ -19,7 +19,7 @@ def main() -> None:
     settings = read_settings()
     die_with_parent(settings["parent"])
     report = take_report_stream()
-    # Loading takes minutes for a large file; the parent may leave before.
+    # Loading a large file takes minutes, during which the parent may end.
     threading.Thread(target=_exit_at_end, daemon=True).start()
 
     import xllamacpp  # only here: it takes a second, and its absence is reported by the parent
@@ -34,7 +34,7 @@ def main() -> None:
 
 def _exit_at_end() -> None:
     wait_for_end()
-    os._exit(0)  # the server's threads keep nothing that must be saved
+    os._exit(0)  # the server's threads have no state to save
 
 
 if __name__ == "__main__":

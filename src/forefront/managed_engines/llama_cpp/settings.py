@@ -19,7 +19,8 @@ class LlamaCppSettings:
     `batch_threads`: CPU threads of decodes and of prefills. `batch`, `micro_batch`: tokens of one step. `gpu_layers`:
     -1 for as many as fit. `cache_type_k`, `cache_type_v`: the KV cache's formats. `projector`: the file that turns
     images into embeddings. `chat_template`: in place of the file's own, where llama.cpp renders conversations itself.
-    `reuse_prompts`: requests may begin with what a slot has in its cache. Their tenants are not known to llama.cpp.
+    `reuse_prompts`: requests may reuse the prefix in a slot's cache, regardless of tenants, which llama.cpp does not
+    know.
     """
 
     path: str
@@ -54,11 +55,11 @@ class _Option:
     read: Callable[[str], Any] | None
 
 
-def _number(least: int, most: int) -> Callable[[str], int]:
+def _number(minimum: int, maximum: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         number = int(text)
-        if not least <= number <= most:
-            raise ValueError(f"a number from {least} to {most}")
+        if not minimum <= number <= maximum:
+            raise ValueError(f"a number from {minimum} to {maximum}")
         return number
 
     return read

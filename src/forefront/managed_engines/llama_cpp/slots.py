@@ -22,9 +22,9 @@ class Slot:
 
 
 @dataclass(eq=False, slots=True)
-class Turn:
-    """One stay of a continuation in a slot. It must leave soon after `yielding` is set. An `alone` turn runs without
-    others. `tokens` are its prompt and output so far."""
+class SlotUse:
+    """The use of a slot by a continuation. It must end soon after `yielding` is set. With `alone` no other slot is
+    used. `tokens` are its prompt and output so far."""
 
     tenant: Tenant
     tokens: Sequence[int]
@@ -41,9 +41,9 @@ class SlotPool:
     def __init__(self, count: int) -> None:
         self._slots = [Slot(number) for number in range(count)]
         self._free = list(self._slots)
-        self._running: list[Turn] = []
-        self._queue: FairQueue[Turn] = FairQueue(count, max_waiting=2**31)
-        self._alone: deque[Turn] = deque()
+        self._running: list[SlotUse] = []
+        self._queue: FairQueue[SlotUse] = FairQueue(count, max_waiting=2**31)
+        self._alone: deque[SlotUse] = deque()
         self._uses = 0
         self._closed = False
         self.yields = 0
@@ -55,33 +55,33 @@ class SlotPool:
 
     @property
     def waiting(self) -> int:
-        """Turns that wait for a slot."""
+        """Uses that wait for a slot."""
         return self._queue.waiting + len(self._alone)
 
     @property
     def tokens_held(self) -> int:
-        """Tokens of the running turns."""
-        return sum(len(turn.tokens) for turn in self._running)
+        """Tokens of the running uses."""
+        return sum(len(use.tokens) for use in self._running)
 
     @asynccontextmanager
-    async def turn(self, tenant: Tenant, tokens: Sequence[int], *, alone: bool = False) -> AsyncIterator[Turn]:
+    async def use(self, tenant: Tenant, tokens: Sequence[int], *, alone: bool = False) -> AsyncIterator[SlotUse]:
         """Wait for a slot and hold it until the context is left. Raises `EngineStoppedError`."""
         if self._closed:
             raise EngineStoppedError("the engine was stopped")
-        turn = Turn(tenant, tokens, alone)
+        use = SlotUse(tenant, tokens, alone)
         if alone:
-            self._alone.append(turn)
+            self._alone.append(use)
         else:
-            self._queue.add(tenant.name, tenant.weight, turn, len(tokens))
+            self._queue.add(tenant.name, tenant.weight, use, len(tokens))
         self._start_next()
         try:
-            await turn.granted
-            yield turn
+            await use.granted
+            yield use
         finally:
-            self._leave(turn)
+            self._leave(use)
 
     def cached(self, tenant: Tenant, prompt: Sequence[int]) -> int:
-        """The most tokens of a prompt that one of the tenant's slots has."""
+        """The length of the longest prefix of a prompt in one of the tenant's slots."""
         return max(
             (common_prefix(slot.tokens, prompt) for slot in self._slots if slot.tenant == tenant.name), default=0
         )
@@ -92,7 +92,7 @@ class SlotPool:
             slot.tenant, slot.tokens = None, ()
 
     def close(self) -> None:
-        """Grant no more slots. Waiting turns end by their tasks' cancellation."""
+        """Grant no more slots. Waiting uses end by the cancellation of their tasks."""
         self._closed = True
 
     def _start_next(self) -> None:
@@ -102,55 +102,55 @@ class SlotPool:
                     return
                 self._grant(self._alone.popleft())
                 return
-            if any(turn.alone for turn in self._running) or (turn := self._queue.start_next()) is None:
+            if any(use.alone for use in self._running) or (use := self._queue.start_next()) is None:
                 return
-            self._grant(turn)
+            self._grant(use)
         self._let_one_yield()
 
-    def _grant(self, turn: Turn) -> None:
-        slot = max(self._free, key=lambda slot: self._affinity(slot, turn))
+    def _grant(self, use: SlotUse) -> None:
+        slot = max(self._free, key=lambda slot: self._affinity(slot, use))
         self._free.remove(slot)
         self._uses += 1
         slot.used = self._uses
-        turn.slot = slot
-        self._running.append(turn)
-        if not turn.granted.done():  # its task may have been cancelled in this iteration of the loop
-            turn.granted.set_result(slot)
+        use.slot = slot
+        self._running.append(use)
+        if not use.granted.done():  # its task may have been cancelled in this iteration of the loop
+            use.granted.set_result(slot)
 
     @staticmethod
-    def _affinity(slot: Slot, turn: Turn) -> tuple[int, int]:
+    def _affinity(slot: Slot, use: SlotUse) -> tuple[int, int]:
         """The best slot has the longest beginning of the tokens; of equal ones, the least recently used."""
-        same = common_prefix(slot.tokens, turn.tokens) if slot.tenant == turn.tenant.name else 0
+        same = common_prefix(slot.tokens, use.tokens) if slot.tenant == use.tenant.name else 0
         return same, -slot.used
 
     def _let_one_yield(self) -> None:
-        """Let the youngest turn of the tenant with the most slots yield to a tenant that waits with none."""
+        """Let the youngest use of the tenant with the most slots yield to a waiting tenant without slots."""
         holders: dict[str, int] = {}
-        for turn in self._running:
-            if turn.yielding:
+        for use in self._running:
+            if use.yielding:
                 return
-            holders[turn.tenant.name] = holders.get(turn.tenant.name, 0) + 1
-        most = max(holders, key=lambda name: holders[name], default=None)
-        if most is None or holders[most] < 2 or not self._queue.waiting_tenants() - holders.keys():
+            holders[use.tenant.name] = holders.get(use.tenant.name, 0) + 1
+        largest = max(holders, key=lambda name: holders[name], default=None)
+        if largest is None or holders[largest] < 2 or not self._queue.waiting_tenants() - holders.keys():
             return
-        youngest = next(turn for turn in reversed(self._running) if turn.tenant.name == most)
+        youngest = next(use for use in reversed(self._running) if use.tenant.name == largest)
         youngest.yielding = True
         self.yields += 1
 
-    def _leave(self, turn: Turn) -> None:
-        name = turn.tenant.name
-        if turn.slot is None:
-            if turn.alone:
-                if turn in self._alone:
-                    self._alone.remove(turn)
+    def _leave(self, use: SlotUse) -> None:
+        name = use.tenant.name
+        if use.slot is None:
+            if use.alone:
+                if use in self._alone:
+                    self._alone.remove(use)
             else:
-                self._queue.remove(name, turn)
+                self._queue.remove(name, use)
         else:
-            turn.slot.tenant, turn.slot.tokens = name, turn.tokens
-            self._free.append(turn.slot)
-            self._running.remove(turn)
-            if not turn.alone:
-                self._queue.finish(name, turn, 0, 0)
+            use.slot.tenant, use.slot.tokens = name, use.tokens
+            self._free.append(use.slot)
+            self._running.remove(use)
+            if not use.alone:
+                self._queue.finish(name, use, 0, 0)
         self._start_next()
 
 

@@ -1,9 +1,7 @@
-"""Limits of open connections. A connection belongs to its peer's address until a valid key arrives on it, and to the
-key's project from then on.
-
-No address and no project can hold all places. A new connection always gets one: the oldest idle connection of the
-address with the most connections is closed for it. A refusal would exclude honest clients that share an address with a
-flood.
+"""Limits of open connections. A connection counts for its peer's address until a valid key arrives on it, and then for
+the key's project. No address and no project can hold all places. A new connection always gets one: the oldest idle
+connection of the address with the most connections is closed for it. A refusal would exclude honest clients that share
+an address with a flood.
 """
 
 import socket
@@ -52,7 +50,7 @@ class ConnectionLimits:
         network, now = _network(address), time.monotonic()
         while self._opened and len(self._opened) + len(self._owners) >= self._total:
             self._evict_anonymous(self._greediest(), now, grace=0)
-        # A young connection stops the loop, since everything behind it is younger.
+        # A young connection stops the loop, since everything after it is younger.
         while len(self._addresses.get(network, ())) >= self._per_address:
             if not self._evict_anonymous(network, now, grace=_GRACE):
                 break

@@ -1,4 +1,4 @@
-"""Received data in pieces: requests of very many chunks give other connections their turns."""
+"""Received data in pieces: requests of very many chunks let other connections run in between."""
 
 import asyncio
 from abc import abstractmethod
@@ -7,7 +7,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Bytes that are parsed at a time. The parser takes 2 ms for as many in chunks of one byte each.
+# Bytes parsed per step. In chunks of one byte each they take the parser 2 ms.
 PIECE: Final = 2**13
 # Chunks after which other connections get a turn. A read of 256 KiB holds 43,000 of one byte.
 _CHUNKS: Final = 1000

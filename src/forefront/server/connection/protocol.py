@@ -131,7 +131,7 @@ class BoundedProtocol(PiecewiseProtocol):
             self.transport.discard(len(data))
             return
         if self._closing:
-            return  # nothing behind the connection's last request is a request (RFC 9112, 9.6)
+            return  # nothing after the connection's last request is a request (RFC 9112, 9.6)
         self._unset_keepalive_if_required()
         self._read_size = len(data)
         self._unparsed += self._read_size
@@ -232,7 +232,7 @@ class BoundedProtocol(PiecewiseProtocol):
     def _feed(self, data: bytes) -> None:
         """Parse the bytes. Raises `HttpParserError`.
 
-        A request that offers an upgrade is parsed again without the offer, since llhttp takes everything behind its
+        A request that offers an upgrade is parsed again without the offer, since llhttp takes everything after its
         head for the other protocol.
         """
         rest: bytes | memoryview = data

@@ -1,5 +1,5 @@
-"""The heads of usual responses, written at once. uvicorn checks and copies each header by itself, in four times the
-instructions."""
+"""The heads of common responses, written in one piece. uvicorn checks and copies each header separately, with four
+times the instructions."""
 
 import re
 from typing import Final

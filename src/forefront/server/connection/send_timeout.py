@@ -5,7 +5,7 @@ import socket
 import sys
 from typing import Final
 
-# Bytes: a client that reads so many within the timeout is connected.
+# Bytes: a client that reads this many within the timeout counts as connected.
 _MIN_PROGRESS: Final = 48 * 2**10
 _BYTES_ACKED: Final = 120  # the offset of `tcpi_bytes_acked` in Linux' `tcp_info`
 

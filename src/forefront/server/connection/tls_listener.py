@@ -36,7 +36,7 @@ class Handshake:
 
 
 class HttpProtocol(Protocol):
-    """The protocol behind a handshake, which it replaces among the connections."""
+    """The protocol after a handshake, which it replaces among the connections."""
 
     handshake: Handshake | None
 

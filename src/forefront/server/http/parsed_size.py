@@ -1,7 +1,7 @@
 """An upper bound of the memory that a JSON text takes once it is parsed, known before it is parsed.
 
 8 MiB of `[[[[]]]],` become 290 MiB of Python objects, 8 MiB of prose become 8. The difference is in the values outside
-of strings, so these are counted. NumPy counts without the interpreter lock, in a tenth of the time of `bytes.count`.
+strings, so these are counted. NumPy counts without the interpreter lock, in a tenth of the time of `bytes.count`.
 """
 
 from typing import Final
@@ -37,7 +37,7 @@ _Flags = npt.NDArray[np.bool_]
 
 def parsed_size(text: bytes | bytearray, most: int, piece: int = _PIECE) -> int:
     """The bound in bytes, or some number above `most` if it is above that, or if the text has more than `MAX_MEMBERS`:
-    what lies behind is not read then."""
+    what lies after is not read then."""
     whole = np.frombuffer(text, np.uint8)
     width, objects, members, in_string, start = 1, 0, 0, False, 0
     while start < len(whole) and len(whole) * width + objects <= most:
@@ -58,14 +58,14 @@ def parsed_size(text: bytes | bytearray, most: int, piece: int = _PIECE) -> int:
 
 
 def _long_digits(part: _Bytes, inside: _Flags) -> int:
-    """How many blocks of `_DIGITS` bytes consist of digits outside of strings: one or more for any 255 digits."""
+    """How many blocks of `_DIGITS` bytes consist of digits outside strings: one or more for any 255 digits."""
     blocks = len(part) // _DIGITS
     digits = (part - np.uint8(ord("0")) < 10) & ~inside
     return int(np.count_nonzero(digits[: blocks * _DIGITS].reshape(blocks, _DIGITS).all(axis=1)))
 
 
 def small_parsed_size(text: bytes | bytearray) -> int:
-    """A rougher bound for a small text, without NumPy's fixed cost: parts inside of strings count too."""
+    """A rougher bound for a small text, without NumPy's fixed cost: parts inside strings count too."""
     objects = _COMMA * text.count(b",") + _COLON * text.count(b":") + _STRING * text.count(b'"') // 2
     return 4 * len(text) + objects + _LIST * text.count(b"[") + _DICT * text.count(b"{")
 
@@ -84,7 +84,7 @@ def _width(part: _Bytes) -> int:
 
 
 def _unescaped_quotes(part: _Bytes) -> tuple[_Flags, bool]:
-    """The bytes that are quotes of a string's beginning or end; whether the last byte escapes the one behind `part`."""
+    """The bytes that are quotes of a string's beginning or end; whether the last byte escapes the one after `part`."""
     quotes, backslashes = part == _QUOTE, part == _BACKSLASH
     if not backslashes.any():
         return quotes, False

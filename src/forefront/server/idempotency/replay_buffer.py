@@ -98,10 +98,10 @@ class ReplayBuffer:
             self._notify()
 
     def _first_after(self, number: int) -> int:
-        """The place of the first message behind the head with events after that number."""
+        """The place of the first message after the head with events after that number."""
         messages, held = self._messages, range(1, len(self._messages))
         if self._dropped:
-            return 1  # this reader was too slow, or is just behind the head
+            return 1  # this reader was too slow, or is just after the head
         return 1 + bisect_right(held, number, key=lambda place: messages[place].get(EVENT_NUMBER, math.inf))
 
     def _drop(self) -> bool:

@@ -13,7 +13,7 @@ from forefront.wire.errors import RequestError, shutting_down
 
 log = logging.getLogger(__name__)
 
-# Messages that a connection gets in one turn: about a millisecond of work.
+# Messages that a connection gets per turn: about a millisecond of work.
 _TURN: Final = 64
 
 Application = Callable[[Send], Awaitable[None]]
@@ -39,7 +39,7 @@ class RunOwner(Protocol):
 
 
 class SharedRun:
-    """Runs `application` in a task, and replays its response to connections. If `detached`, it needs none of them."""
+    """Runs `application` in a task, and replays its response to connections. A `detached` run needs no connection."""
 
     def __init__(self, owner: RunOwner, application: Application, *, detached: bool = False) -> None:
         self._owner = owner

@@ -26,7 +26,8 @@ class Retention:
     """Bounds of kept results: seconds, entries, bytes in total, and bytes of the largest one.
 
     A run without connections continues for `grace` seconds, or for `grace_begun` once a part of the response is sent: a
-    client that leaves in the middle has mostly seen enough. At most `deserted` runs of one owner do.
+    client that disconnects mid-stream rarely returns. At most `deserted` runs of one owner continue without
+    connections.
     """
 
     seconds: float = 86_400.0

@@ -14,7 +14,7 @@ Kind = Literal["text", "thinking", "tool_use"]
 
 
 class BlockDraft(msgspec.Struct):
-    """One block. `id` and `name` are those of a call. With `omitted` thinking is in the signature alone."""
+    """One block. `id` and `name` are those of a call. With `omitted`, thinking is only in the signature."""
 
     kind: Kind
     index: int

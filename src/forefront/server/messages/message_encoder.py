@@ -92,7 +92,7 @@ class MessageEncoder(ResponseEncoder):
         return AssistantMessage(id=self.id, model=self.model.name, content=[], usage=usage)
 
     def _stop(self) -> StopState:
-        """Why the message ended."""
+        """The reason for the end of the message."""
         end = self._end
         if end is not None and end.reason == "stop" and end.stop_string is not None:
             return StopState(stop_reason="stop_sequence", stop_sequence=end.stop_string)

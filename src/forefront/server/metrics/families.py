@@ -21,7 +21,7 @@ from forefront.wire.models import ModelState
 PREFIX: Final = "forefront_"
 _CIRCUIT_STATES: Final = ("closed", "open", "half_open")
 _REPLICA_STATES: Final = ("available", "draining", "lost")
-# Reasons that are always there, so that a rate exists before the first request of its kind.
+# Reasons that are always exported, so that a rate exists before the first request of its kind.
 _REASONS: Final = ("stop", "length", "tool_calls", "abort", "error")
 
 _COUNTERS: Final[Sequence[tuple[str, str, Callable[[ModelMetrics], float]]]] = (

@@ -20,9 +20,8 @@ OPEN_PATHS: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "/
 class AuthMiddleware:
     """Sets the request context's principal, or answers 401 or 403.
 
-    It decides on `scope["path"]`, the string that the router uses. Other headers have no effect than `authorization`
-    and, on paths of an API whose conventions name one, its `key_header`. `assets` are further open paths: the files of
-    the web pages.
+    It decides by `scope["path"]`, which the router uses too, and reads only the header `authorization` and, on paths of
+    an API whose conventions name one, its `key_header`. `assets` are further open paths: the files of the web pages.
     """
 
     def __init__(self, app: ASGIApp, authenticator: Authenticator, assets: Collection[str] = ()) -> None:

@@ -171,7 +171,7 @@ def _success(operation: Operation) -> dict[str, Any]:
 
 
 def _event(operation: Operation) -> Schema:
-    """One event of a stream: OpenAPI 3.1 cannot describe a sequence."""
+    """One event of a stream: OpenAPI 3.1 cannot describe a sequence of events."""
     held = schema_of(operation.stream)
     if operation.done:
         held = {"anyOf": [held, schema_of(ErrorBody)]}

@@ -84,8 +84,8 @@ class ResponsesEndpoint:
     async def _read_store(
         self, scope: Scope, read: ParsedResponse | ParsedSource, *, stores: bool
     ) -> tuple[ParsedResponse, Chain]:
-        """What the request needs of the store. A request that the store refuses counts here, since it gets no lease.
-        Raises `RequestError`."""
+        """Read the stored data that the request refers to. A request that the store refuses is counted here, because it
+        gets no lease. Raises `RequestError`."""
         principal = request_context(scope).principal
         self._service.check(principal, read.source.model)
         try:

@@ -70,7 +70,8 @@ class BackgroundRuns:
         self._cancelled.discard(run)
 
     def begin_cancel(self, tenant: Tenant, response_id: str) -> bool:
-        """Mark a response that this server generates as being cancelled. False the next time, and for any other."""
+        """Mark a response that this server generates as being cancelled. False if it already is, and for any other
+        response."""
         run = self._running.get((tenant.name, response_id))
         if run is None or run in self._cancelled:
             return False
@@ -112,7 +113,7 @@ class BackgroundRuns:
             await asyncio.wait([run.task], timeout=_CANCEL_SECONDS)
             return
         if run is not None:
-            run.cancel()  # it has not begun, or is at its end
+            run.cancel()  # it has not begun, or is ending
         stored = await self._stored.find(tenant, response_id)
         if stored.unfinished and not stored.abandoned:
             await self._stored.cancel(tenant, stored)
@@ -164,4 +165,4 @@ async def _never() -> Message:
 
 
 async def _discard(_message: Message) -> None:
-    """A client that wants no answer."""
+    """A client that discards the answer."""

@@ -16,7 +16,7 @@ from forefront.gateway.store.store_threads import StoreThreads
 log = logging.getLogger(__name__)
 
 _INTERVAL: Final = 600.0  # seconds
-_PAUSE: Final = 0.1  # seconds between batches, in which others write
+_PAUSE: Final = 0.1  # seconds between batches, in which other writers run
 
 
 @asynccontextmanager

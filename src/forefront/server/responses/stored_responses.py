@@ -6,7 +6,7 @@ import msgspec
 
 from forefront.fairness.tenant import Tenant
 from forefront.gateway.store.conversation_store import ConversationStore, StoredItem
-from forefront.gateway.store.response_store import Also, Chain, ResponseStore, StoredResponse, not_stored
+from forefront.gateway.store.response_store import Also, Chain, ResponseStore, StoredResponse, response_not_found
 from forefront.server.responses.history import PREFIX, read_history
 from forefront.server.responses.response_store_calls import ResponseStoreCalls
 from forefront.wire.errors import RequestError
@@ -98,7 +98,7 @@ class StoredResponses:
         """A response. Raises `RequestError` 404."""
         found = await self._calls(tenant, lambda: self._store.find(tenant.name, response_id))
         if found is None:
-            raise not_stored(response_id)
+            raise response_not_found(response_id)
         return found
 
     async def body(self, tenant: Tenant, response_id: str) -> bytes:
@@ -107,7 +107,7 @@ class StoredResponses:
         def read() -> bytes:
             found = self._store.find(tenant.name, response_id)
             if found is None:
-                raise not_stored(response_id)
+                raise response_not_found(response_id)
             return _body(found)
 
         return await self._calls(tenant, read)
@@ -115,7 +115,7 @@ class StoredResponses:
     async def delete(self, tenant: Tenant, response_id: str) -> None:
         """Delete a response. Raises `RequestError` 404."""
         if not await self._calls(tenant, lambda: self._store.delete(tenant.name, response_id)):
-            raise not_stored(response_id)
+            raise response_not_found(response_id)
 
     async def input_items(self, tenant: Tenant, response_id: str, query: ItemsQuery) -> bytes:
         """A page of a response's input: the JSON of an `ItemList`. Raises `RequestError` 404, also for an unknown
@@ -124,7 +124,7 @@ class StoredResponses:
         def page() -> bytes:
             found = self._store.find(tenant.name, response_id)
             if found is None:
-                raise not_stored(response_id)
+                raise response_not_found(response_id)
             return msgspec.json.encode(_page(found, query))
 
         return await self._calls(tenant, page)

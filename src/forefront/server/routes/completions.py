@@ -57,7 +57,7 @@ _prompt_log = logging.getLogger("forefront.prompts")
 
 @dataclass(frozen=True)
 class CompletionApi(Generic[P]):
-    """The part of an endpoint that is its API's own: the request parser and the response encoder."""
+    """The part of an endpoint that differs by API: the request parser and the response encoder."""
 
     parse: Callable[[bytes | bytearray], P]
     encoder: MakeEncoder[P]

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 SERVED_BY: Final = "x-forefront-served-by"
 _SAFE: Final = "/:@._-$"  # in the header; the rest of a name is percent-encoded
-# Failures of a model. Every other error is the request's, or the server's with any model.
+# Failures of a model. Every other error is independent of the model.
 _MODEL_FAILURES: Final = frozenset(
     {"upstream_unavailable", "upstream_failed", "overloaded", "model_unavailable", "engine_failed"}
 )

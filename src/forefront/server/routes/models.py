@@ -22,7 +22,7 @@ def find_model(catalog: Catalog, principal: Principal, name: str) -> ServedModel
     """The model of that name, for a key that may use it.
 
     Raises `RequestError`: 403 for every name that is not in the key's list, whether or not there is such a model; 404
-    for one that is not served. Neither names a model outside of the list.
+    for one that is not served. Neither names a model outside the list.
     """
     principal.require_model(name)
     return catalog.get(name, principal.key.models)

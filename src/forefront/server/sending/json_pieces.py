@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 
 _encode = msgspec.json.Encoder().encode
 # Characters of a text, and entries of a list, that are encoded at a time.
@@ -29,7 +29,7 @@ async def encode_each(records: Iterable[msgspec.Struct]) -> list[Any]:
     rested = time.monotonic()
     for record in records:
         encoded.append(msgspec.Raw(_encode(record)))
-        rested = await rest(rested)
+        rested = await yield_to_event_loop(rested)
     return encoded
 
 

@@ -112,7 +112,7 @@ class ResponseSender:
     async def _write_batch(self, write: Write, events: list[Event]) -> None:
         """Write events that have arrived together. An empty list means a pause."""
         if not events:
-            loading = self._encoder.model.progress()  # of a load that the request waits for
+            loading = self._encoder.model.progress()  # the progress of a load that the request waits for
             pause = self._encoder.pause(*self._lease.wait_estimate()) if loading is None else encode_comment(loading)
             await write(pause)
             return

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from forefront.fairness.time_slice import rest
+from forefront.fairness.time_slice import yield_to_event_loop
 from forefront.server.http.headers import raw
 
 _PIECE: Final = 2**16  # bytes
@@ -23,7 +23,7 @@ async def send_body(send: Send, body: bytes) -> None:
     for start in range(0, len(body), _PIECE):
         piece = body[start : start + _PIECE]
         await send({"type": "http.response.body", "body": piece, "more_body": start + _PIECE < len(body)})
-        rested = await rest(rested)  # a client that reads at once never makes `send` wait
+        rested = await yield_to_event_loop(rested)  # a client that reads at once never makes `send` wait
 
 
 async def send_json(send: Send, body: bytes, headers: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Server-sent events, in a framing that every client in use can read.
+"""Server-sent events, in a framing that all known clients can read.
 
 A comment line, the JSON, a blank line: `: message\\ndata: {…}\\n\\n`. Parsers of the standard skip the comment. The
 published Forefront client for Node takes the word after the first colon for the event's name and the second line for

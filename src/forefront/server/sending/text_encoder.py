@@ -130,7 +130,7 @@ class TextCompletionEncoder(ChunkEncoder):
 def _top(token: TokenLogprob) -> dict[str, float] | None:
     if isnan(token.logprob):
         return None
-    # The chosen token is always there. Of two tokens with one text the likelier one counts, which comes first.
+    # The chosen token is always there. Of two tokens with equal texts the more likely one counts, which comes first.
     return {_name(token): token.logprob} | {_name(other): other.logprob for other in reversed(token.top_logprobs)}
 
 

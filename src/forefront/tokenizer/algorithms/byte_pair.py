@@ -33,7 +33,7 @@ def merge_model(table: TokenTable, merges: Sequence[Merge], *, ignore_merges: bo
     """The model within a pipeline. Raises `TokenizerError`."""
     ids, missing = table.ids, None
     if not byte_fallback and any(symbol not in ids for symbol in byte_symbols()):
-        # Without a token in its place, its neighbours would merge.
+        # Without a placeholder token, its neighbours would merge.
         missing = next(name for name in map("missing{}".format, count()) if name not in ids)
         ids = {**ids, missing: len(ids)}
     with library_errors("its merges do not fit its tokens"):
@@ -45,7 +45,7 @@ def parse_merges(lines: Sequence[str]) -> list[Merge]:
     `TokenizerError`."""
     if len(set(lines)) < len(lines):
         lines = list(dict.fromkeys(lines))
-    # Half a million of these are part of the loading time, so the common case has no Python code for each.
+    # Files have up to half a million lines, so the common case avoids Python code per line.
     merges = [tuple(line.split(" ", 1)) for line in lines]
     if set(map(len, merges)) <= {2} and "" not in map(itemgetter(0), merges):
         return merges  # type: ignore[return-value] # each has two parts
@@ -61,7 +61,7 @@ def _pair(line: str) -> Merge:
 
 
 def space_split(texts: Sequence[str]) -> list[pre_tokenizers.PreTokenizer]:
-    """Cuts before U+2581 where no token reaches over: the same tokens as without, from shorter words."""
+    """Splits before U+2581 where no token spans the position. The tokens stay the same, and words get shorter."""
     pattern = rf"(?<=[^{SPACE}{''.join(map(_escaped, sorted(_crossed(texts))))}])(?={SPACE})"
     return [_split(pattern)]
 

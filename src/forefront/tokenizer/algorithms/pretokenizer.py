@@ -1,10 +1,10 @@
 r"""Rules that split a text into words before byte pair encoding, one for each name of `tokenizer.ggml.pre`.
 
-Merges never reach over these cuts, so other cuts mean other tokens than the model was trained on. The rules are those
-of llama.cpp (`src/llama-vocab.cpp`), on which the makers of GGUF files agree; where they differ from the published
-`tokenizer.json`, as with capital letters outside ASCII, the file was made for llama.cpp's.
+Merges never span these splits, so other splits give tokens that the model was not trained on. The rules are those of
+llama.cpp (`src/llama-vocab.cpp`), for which GGUF files are made, also where they differ from the published
+`tokenizer.json`, as for capital letters outside ASCII.
 
-The patterns are written so that the regex engine never goes back over what it has read: `\s*[\r\n]+` becomes
+The patterns avoid backtracking: `\s*[\r\n]+` becomes
 `(?:[^\S\r\n]*+[\r\n]++)++`, and so on. A long text of one kind then takes linear time and no stack.
 """
 
@@ -15,14 +15,14 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class SplittingRule:
-    """`patterns` are applied one after the other, each to the pieces that the one before has left; matches and what
-    lies between them are the new pieces.
+    """`patterns` are applied in order, each to the pieces of the previous one; matches and the text between them are
+    the new pieces.
 
     `raw`: tokens are written in plain UTF-8 with U+2581 for a space, in place of GPT-2's symbols for bytes.
     `ignore_merges`: a word that is a token is never put together from parts. `adds_bos`: a text begins with the BOS
     token if the file does not specify it, with `always_bos` even if it forbids it. `joins_words`: words with a space
-    between them may be one piece. `groups_digits`: a run of
-    digits is cut in groups of three from its end, with `ascii_digits` only of these.
+    between them may be one piece. `groups_digits`: a run of digits is cut in groups of three from its end, with
+    `ascii_digits` only of these.
     """
 
     patterns: tuple[str, ...]
@@ -37,7 +37,7 @@ class SplittingRule:
 
 # Whitespace: all of a run at the end of a piece, else all but its last character, which belongs to the next word.
 _SPACES: Final = r"\s++\z|(?:\s(?=\s))++|\s"
-# As far as the last line break of a run of whitespace.
+# A run of whitespace up to its last line break.
 _LINES: Final = r"(?:[^\S\r\n]*+[\r\n]++)++"
 _LINES_AND_SPACES: Final = rf"{_LINES}|{_SPACES}"
 _ENDING: Final = r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])"
@@ -57,7 +57,7 @@ _EXAONE_MOE: Final = (
     rf"|{_LINES_AND_SPACES}"
 )
 _JAIS2_SPACES: Final = "|".join(rf"\s{{{count}}}(?!\S)" for count in (512, 256, 128, 64, 32, 16, 8, 4, "1,2"))
-# A long run of spaces is taken in many steps; none but the first looks for a line break behind it.
+# A long run of spaces is matched in many steps, of which only the first looks for a line break after it.
 _JAIS2: Final = _LLAMA3.replace(_LINES_AND_SPACES, rf"(?<![^\S\r\n]){_LINES}|{_JAIS2_SPACES}|\s")
 
 
@@ -217,10 +217,10 @@ _RULES: Final[dict[str, SplittingRule]] = (
 
 
 def find_rule(name: str) -> SplittingRule | None:
-    """The rule of that name; None for one that is not known."""
+    """The rule of that name; None for an unknown name."""
     return _RULES.get(name)
 
 
 def rule_names() -> list[str]:
-    """Every name that is known."""
+    """All known names."""
     return sorted(_RULES)

@@ -22,7 +22,7 @@ Ids = npt.NDArray[np.int64]
 
 _BASE: Final = 0x9E37_79B9_7F4A_7C15
 _HASH_BITS: Final = 23
-# Tokens that are cut at a time, and the characters of the parts.
+# Tokens that are cut per batch, and the characters of their parts.
 _BATCH: Final = 1 << 15
 _CHARACTERS: Final = 1 << 24
 

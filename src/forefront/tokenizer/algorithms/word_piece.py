@@ -1,4 +1,5 @@
-"""WordPiece, as BERT has it: the longest token that a word begins with, then the longest that goes on."""
+"""WordPiece, as BERT has it: the longest token at the beginning of a word, then the longest at each following
+position."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -38,7 +38,7 @@ def read_template(directory: Path, config: Mapping[str, Any]) -> str:
     return template if isinstance(template, str) else ""
 
 
-def read_settings(directory: Path) -> dict[str, Any]:
+def read_tokenizer_settings(directory: Path) -> dict[str, Any]:
     """The settings in `tokenizer_config.json`, and the special tokens that another file alone names. Raises
     `TokenizerError`."""
     return {**read_json(directory / _SPECIAL), **read_json(directory / CONFIG)}

@@ -63,8 +63,8 @@ class _Built:
 
 
 def gguf_tokenizer(metadata: Mapping[str, Any], saved: SavedMerges | None = None) -> Tokenizer:
-    """The tokenizer of `metadata`, the fields of a GGUF file by name. `saved`: keeps what takes long to compute for the
-    next time. Raises `TokenizerError`."""
+    """The tokenizer of `metadata`, the fields of a GGUF file by name. `saved`: a cache of merges. Raises
+    `TokenizerError`."""
     kind = _kind(metadata)
     table = read_table(metadata)
     size = len(table.texts)
@@ -86,7 +86,7 @@ def gguf_tokenizer(metadata: Mapping[str, Any], saved: SavedMerges | None = None
 
 
 def check_kind(metadata: Mapping[str, Any]) -> None:
-    """Raises `TokenizerError` for a kind of tokenizer or a splitting rule that is not known. Reads no tokens."""
+    """Raises `TokenizerError` for an unknown kind of tokenizer or splitting rule. Reads no tokens."""
     kind = _kind(metadata)
     if kind.build is _byte_pair and (name := setting(metadata, "pre", str, "")) and find_rule(name) is None:
         raise _unknown_rule(name)
@@ -145,7 +145,7 @@ def setting_template(metadata: Mapping[str, Any]) -> str:
 
 
 def _added(metadata: Mapping[str, Any], table: TokenTable, control: set[int]) -> list[AddedToken]:
-    """The tokens that are found before a text is split: those that control, and those that the model's makers added."""
+    """The tokens that are found before a text is split: control tokens and tokens added by the model's authors."""
     # Files do not record that these models have no space after a control token; llama.cpp uses the name, too.
     name = str(metadata.get("general.name", "")).lower()
     strips = "phi-3" in name or "phi3" in name

@@ -14,7 +14,7 @@ from tokenizers import pre_tokenizers
 from forefront.tokenizer.algorithms.byte_pair import ends_words, space_split
 from forefront.tokenizer.encoder import AddedToken, TextEncoder, word_ends
 from forefront.tokenizer.errors import TokenizerError, library_errors
-from forefront.tokenizer.files.config_files import read_settings, read_template, token_text
+from forefront.tokenizer.files.config_files import read_template, read_tokenizer_settings, token_text
 from forefront.tokenizer.tokenizer import TokenFacts, TokenFrame, Tokenizer
 from forefront.tokenizer.vocabulary.special_tokens import control_tokens, end_tokens
 from forefront.tokenizer.vocabulary.token_bytes import SPACE, byte_piece, spaced_pieces, symbol_pieces
@@ -27,7 +27,7 @@ def hugging_face_tokenizer(directory: Path, rows: int | None = None) -> Tokenize
     Raises `TokenizerError`."""
     with library_errors(f"its {HUGGING_FACE} cannot be used"):
         pipeline = Pipeline.from_file(str(directory / HUGGING_FACE))
-        _add_declared(pipeline, read_settings(directory).get("added_tokens_decoder"))
+        _add_declared(pipeline, read_tokenizer_settings(directory).get("added_tokens_decoder"))
         return pipeline_tokenizer(directory, pipeline if rows is None else _embedded(pipeline, rows), {})
 
 
@@ -91,7 +91,7 @@ def pipeline_tokenizer(directory: Path, pipeline: Pipeline, defaults: Mapping[st
         ]
     for token, text in added.items():
         pieces[token] = (text.content if layout.symbols else text.content.replace(SPACE, " ")).encode()
-    config = {**defaults, **read_settings(directory)}
+    config = {**defaults, **read_tokenizer_settings(directory)}
     facts = _facts(directory, config, pipeline, pieces, {t.content: token for token, t in added.items()}, control)
     return Tokenizer(encoder, facts)
 
@@ -124,7 +124,7 @@ def _facts(
 
 
 def _frame(pipeline: Pipeline) -> TokenFrame | None:
-    """The tokens that the file puts around texts, found by one; None if it does not leave the text whole."""
+    """The tokens that the file adds around texts, found with a sample text; None if it changes the text."""
     text = pipeline.encode("a", add_special_tokens=False).ids
     single, pair = pipeline.encode("a").ids, pipeline.encode("a", "a").ids
     starts = [n for n in range(len(single) - len(text) + 1) if single[n : n + len(text)] == text]
@@ -205,7 +205,7 @@ def _ends(
 
 
 def _texts(pipeline: Pipeline) -> list[str]:
-    """The text of each token, empty for ids that none has."""
+    """The text of each token, empty for unused ids."""
     vocabulary = pipeline.get_vocab(with_added_tokens=True)
     if len(vocabulary) < 2:
         raise TokenizerError(f"its vocabulary has {len(vocabulary)} tokens")

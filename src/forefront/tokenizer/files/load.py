@@ -10,7 +10,7 @@ from forefront.tokenizer.files.tekken import TEKKEN, tekken_tokenizer
 from forefront.tokenizer.tokenizer import Tokenizer
 from forefront.tokenizer.vocabulary.saved_merges import SavedMerges
 
-# A directory's vocabulary is in the first of these that it has.
+# The possible files of a vocabulary, in order of precedence.
 VOCABULARIES: Final = (HUGGING_FACE, TEKKEN, MODEL)
 _GRAPHS: Final = ("openvino_tokenizer.xml", "openvino_detokenizer.xml")
 
@@ -21,7 +21,7 @@ def find_vocabulary(directory: Path) -> Path | None:
 
 
 def missing_files(directory: Path) -> list[str]:
-    """The tokenizer files that `directory` lacks; none if it has those of one kind."""
+    """The tokenizer files that `directory` lacks; empty if the files of one kind are complete."""
     if find_vocabulary(directory) is not None:
         return []
     return [name for name in _GRAPHS if not (directory / name).is_file()]
@@ -29,7 +29,7 @@ def missing_files(directory: Path) -> list[str]:
 
 def vocabulary_tokenizer(directory: Path, rows: int | None = None, saved: SavedMerges | None = None) -> Tokenizer:
     """The tokenizer of the vocabulary in `directory`. `rows`: of the matrix of embeddings; added tokens without a row
-    are plain text. `saved`: keeps merges that are computed for the next time. Raises `TokenizerError`, and `OSError`.
+    are plain text. `saved`: a cache of merges. Raises `TokenizerError`, and `OSError`.
     """
     vocabulary = find_vocabulary(directory)
     if vocabulary is None:

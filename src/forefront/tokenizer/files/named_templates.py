@@ -9,5 +9,5 @@ def joined_template(default: str, tool_use: object) -> str:
 
 
 def _inner(template: str) -> str:
-    """The template between two blocks: Jinja drops a line break behind a block, and one at the end of a template."""
+    """The template between two blocks: Jinja drops a line break after a block, and one at the end of a template."""
     return ("\n" if template.startswith("\n") else "") + template.removesuffix("\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 from forefront.engine.model.compilation import compile_graph
 from forefront.engine.model.openvino_import import ops, ov
 from forefront.tokenizer.errors import TokenizerError
-from forefront.tokenizer.tokenizer import Before, TokenFacts, Tokenizer, valid_text
+from forefront.tokenizer.tokenizer import Preceding, TokenFacts, Tokenizer, valid_text
 
 # isort: split
 import openvino_genai
@@ -31,7 +31,7 @@ def openvino_tokenizer(directory: Path) -> Tokenizer:
 
 
 class _GraphTokenizer(Tokenizer):
-    """No part depends on the one before it, so all are encoded at once."""
+    """Parts are independent, so all are encoded in one call."""
 
     def __init__(self, encoder: "_GraphEncoder", facts: TokenFacts) -> None:
         super().__init__(encoder, facts)
@@ -48,7 +48,7 @@ class _GraphEncoder:
         self._request = _encoder(xml)
         self._lock = threading.Lock()
 
-    def encode(self, text: str, before: Before) -> list[int]:  # noqa: ARG002 - the graph encodes each text by itself
+    def encode(self, text: str, before: Preceding) -> list[int]:  # noqa: ARG002 - the graph encodes each text by itself
         """All tokens of `text`; control tokens are recognised."""
         return self.encode_all([text])
 

@@ -9,8 +9,8 @@ from forefront.tokenizer.files.config_files import (
     CONFIG,
     read_bounded,
     read_json,
-    read_settings,
     read_template,
+    read_tokenizer_settings,
     token_text,
 )
 from forefront.tokenizer.files.gguf import gguf_tokenizer
@@ -26,9 +26,9 @@ _ADDED: Final = 2**16
 
 def sentencepiece_tokenizer(directory: Path, rows: int | None = None, saved: SavedMerges | None = None) -> Tokenizer:
     """The tokenizer of `directory`. `rows`: of the matrix of embeddings; added tokens without a row are plain text.
-    `saved`: keeps the merges for the next time. Raises `TokenizerError`."""
+    `saved`: a cache of merges. Raises `TokenizerError`."""
     metadata = sentencepiece_metadata(read_bounded(directory / MODEL))
-    config = read_settings(directory)
+    config = read_tokenizer_settings(directory)
     _add_tokens(metadata, {token: added for token, added in _added(directory, config) if rows is None or token < rows})
     tokens = metadata[f"{_KEYS}tokens"]
     for name in ("bos", "eos"):

@@ -116,7 +116,7 @@ def _fields(data: bytes) -> Fields:
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
-    """The number at `place`, and the place behind it."""
+    """The number at `place`, and the place after it."""
     value = 0
     for index, byte in enumerate(data[place : place + 10]):
         value |= (byte & 0x7F) << 7 * index

@@ -37,7 +37,7 @@ _SYMBOLS: Final = dict(enumerate(byte_symbols()))
 
 
 def tekken_tokenizer(directory: Path, saved: SavedMerges | None = None) -> Tokenizer:
-    """The tokenizer of `directory`. `saved`: keeps the merges for the next time. Raises `TokenizerError`."""
+    """The tokenizer of `directory`. `saved`: a cache of merges. Raises `TokenizerError`."""
     data = _read(directory / TEKKEN)
     config = data.get("config")
     if not isinstance(config, dict) or not isinstance(pattern := config.get("pattern"), str):

@@ -25,8 +25,8 @@ class SavedMerges:
         self._folder = folder
 
     def get(self, tokens: int, compute: Callable[[], Pairs]) -> Pairs:
-        """The pairs of a vocabulary of so many tokens: read, or computed and kept. A file that cannot be read or
-        written is ignored."""
+        """The pairs of a vocabulary of that many tokens: from the file, or computed and saved. An unreadable or
+        unwritable file is ignored."""
         if tokens < _LARGE:
             return compute()
         found = self._read(tokens)

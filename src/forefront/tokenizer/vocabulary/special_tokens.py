@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-# Converters often leave the types and ids of these out. The names are those that llama.cpp knows.
+# Converters often omit the types and ids of these tokens. The names are those of llama.cpp.
 _TURN_ENDS: Final = (
     *("<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>"),
     *("<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "<end_of_utterance>", "<turn|>", "<|tool_response>", "[e~["),
 )
 _TEXT_ENDS: Final = ("<|endoftext|>", "</s>", "[EOS]", "<|end_of_text|>", "<eos>", "<｜end▁of▁sentence｜>")
-# What other families end a turn with, or a turn that is a call.
+# Tokens with which other families end a turn or a call.
 _OTHER_ENDS: Final = (
     *("<|eot|>", "<|eom|>", "<|END_OF_TURN_TOKEN|>", "[|endofturn|]", "<|endofturn|>", "<|end_of_sentence|>"),
     *("<start_function_response>", "<|observation|>"),
 )
-# The last token of a file or a repository, for models that complete code.
+# The last token of a file or a repository in models for code completion.
 _FILE_ENDS: Final = (
     *("<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"),
     *("<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>"),
@@ -43,7 +43,7 @@ def end_tokens(ids: Mapping[str, int], declared: Iterable[int], used: Iterable[i
     """`declared`, and tokens that are known to end an answer by their text (text → id).
 
     The end of a text counts where the model has no ends of turns, or is `used` by the file for something, such as
-    padding: many vocabularies have such a token that the model has never seen.
+    padding: many vocabularies have such a token without training on it.
     """
     turns = _known(ids, _TURN_ENDS)
     texts = _known(ids, _TEXT_ENDS) - text_tokens(ids)
@@ -55,7 +55,7 @@ def end_tokens(ids: Mapping[str, int], declared: Iterable[int], used: Iterable[i
 
 
 def known_end_tokens(control: Mapping[str, int]) -> set[int]:
-    """Those of the control tokens (text → id) whose text is known to end a turn or a text in some family."""
+    """The control tokens (text → id) whose text ends a turn or a text in a known family."""
     endings = ("<|end_of_text|>", "<|endoftext|>", "<｜end▁of▁sentence｜>")
     return _known(control, (*_TURN_ENDS, *_OTHER_ENDS, *endings))
 

@@ -35,7 +35,7 @@ def symbol_pieces(texts: Sequence[str]) -> list[bytes]:
 
 def spaced_pieces(texts: Sequence[str]) -> list[bytes]:
     """The bytes of tokens that are written in UTF-8 with U+2581 for a space."""
-    # One replacement and one encoding for the whole vocabulary, if a character is left to divide its tokens by.
+    # One replacement and one encoding for the whole vocabulary, if an unused character can separate its tokens.
     joined = "\0".join(texts)
     if joined.count("\0") != len(texts) - 1:
         return [text.replace(SPACE, " ").encode() for text in texts]

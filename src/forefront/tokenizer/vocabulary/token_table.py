@@ -17,8 +17,8 @@ _LARGEST: Final = 2**24
 
 @dataclass(frozen=True, slots=True)
 class TokenTable:
-    """`texts[id]` as the file has them, `ids` the other way round; `types[id]` is one of the constants above; `scores`
-    is empty for models without."""
+    """`texts[id]` as in the file, `ids` the reverse; `types[id]` is one of the constants above; `scores` is empty for
+    models without."""
 
     texts: Sequence[str]
     ids: dict[str, int]
@@ -46,7 +46,7 @@ def token_setting(metadata: Mapping[str, Any], name: str, size: int, default: in
     token: int | None = setting(metadata, f"{name}_token_id", int, None)
     if token is None:
         return default if default is not None and default < size else None
-    # Converters write the largest number, or -1, for a token that there is none of.
+    # Converters write the largest number, or -1, for a missing token.
     if token in (-1, 2**32 - 1):
         return None
     if not 0 <= token < size:
@@ -86,7 +86,7 @@ def read_texts(metadata: Mapping[str, Any], name: str) -> list[str]:
         texts = (
             [value.decode() if isinstance(value, bytes) else value for value in values] if bytes in kinds else values
         )
-        "".join(texts).encode()  # refuses what a reader has kept of bytes that are no characters
+        "".join(texts).encode()  # refuses surrogates, which represent invalid bytes
         return list(texts)
     except UnicodeError:
         raise TokenizerError(f"its {_KEYS}{name} has a text that is not UTF-8") from None

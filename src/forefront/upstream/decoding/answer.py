@@ -56,12 +56,12 @@ class Answer:
         )
 
     def start(self) -> Started:
-        """The first event: part of the answer has come."""
+        """The first event: part of the answer has arrived."""
         self._usage.started, self.first = time.time(), time.monotonic()
         return Started(self.prepared.prompt_tokens, 0, self.decoder.fingerprint)
 
     def settle(self) -> None:
-        """Set the usage, as far as the answer has come. Once."""
+        """Set the usage of the answer received so far. Call once."""
         if self._settled:
             return
         self._settled = True
@@ -81,7 +81,7 @@ class Answer:
         self._predicted = counts.predicted
 
     def _stated(self) -> UpstreamUsage | None:
-        """The counts that the upstream states; None where there are none that can be right."""
+        """The counts that the upstream states; None without plausible ones."""
         prepared, decoder = self.prepared, self.decoder
         expected, repeats = (
             (prepared.choices, prepared.choices // prepared.prompts) if prepared.usage_of_choices else (1, 1)
@@ -92,7 +92,7 @@ class Answer:
         return None if counts is None or (not counts.output and decoder.output_bytes) else counts
 
     def completed(self, model: str) -> Completed:
-        """The last event. `model` is the model's name at the upstream, unless that states one."""
+        """The last event. `model`: the model's name at the upstream, unless the answer states one."""
         self.settle()
         usage, prepared, now = self._usage, self.prepared, time.monotonic()
         first = now if self.first is None else self.first
@@ -116,7 +116,7 @@ def _report(replica: UpstreamReplica, model: str, receipt: UpstreamReceiptFields
 
 
 def _sampling(request: SampledRequest) -> EffectiveSampling:
-    """The values that the request has; the others are the upstream's."""
+    """The values in the request; all others are the upstream's."""
     return EffectiveSampling(
         temperature=request.temperature,
         top_p=request.top_p,

@@ -14,10 +14,10 @@ from forefront.upstream.decoding.text_pattern import TextPattern
 from forefront.upstream.decoding.tool_calls import ToolCallDecoder
 from forefront.wire.completions.response import FinishReason
 
-# Attempts to find a pattern in chunks of text, until one has proved useful.
+# Maximum attempts to find a useful pattern in chunks of text.
 _ATTEMPTS: Final = 4
 _NOTHING: Final = b"null"  # which llama.cpp sends before the texts of several prompts
-# Bytes and pieces of text, for each token of the answer and beside, beyond which an upstream's answer has no end.
+# Bounds of bytes and pieces of text, per token of the answer and in addition; a longer answer counts as endless.
 _MAX_BYTES: Final = (256, 2**24)
 _MAX_PIECES: Final = (8, 1024)
 _REASONS: Final[dict[str, FinishReason]] = {
@@ -58,7 +58,7 @@ class AnswerDecoder:
         self.receipt = NULL
         self.fingerprint: str | None = None
         self.model: str | None = None
-        # Bytes of text that have come, of which within reasoning; and the chunks that brought any.
+        # Bytes of text received, of these within reasoning, and the number of chunks with text.
         self.output_bytes = self.reasoning_bytes = self.pieces = 0
         self._pieces_in_usage = 0
         self._pattern: TextPattern | None = None
@@ -78,7 +78,7 @@ class AnswerDecoder:
 
     @property
     def usage_is_final(self) -> bool:
-        """Whether the usage is that of all that has come."""
+        """Whether the usage covers the whole answer received so far."""
         return self.complete or self._pieces_in_usage == self.pieces
 
     def decode(self, data: bytes) -> Iterator[Event]:
@@ -123,7 +123,7 @@ class AnswerDecoder:
             yield self._text(index, texts)
 
     def _read_alike(self, payloads: Sequence[bytes]) -> list[str]:
-        """The texts of the first chunks, if they follow the pattern. One that does not help is given up."""
+        """The texts of the first chunks, if they follow the pattern. A pattern that does not help is dropped."""
         assert self._pattern is not None
         texts = self._pattern.read(payloads) if self._open else []
         if texts:
@@ -194,7 +194,7 @@ class AnswerDecoder:
             self._keep_usage(chunk)
 
     def cut(self) -> Iterator[Event]:
-        """The events of an answer that its deadline ends."""
+        """The events that end an answer at its deadline."""
         for index, choice in enumerate(self._choices):
             if not choice.ended:
                 choice.ended = True
@@ -202,9 +202,8 @@ class AnswerDecoder:
                 yield ChoiceEnd(index, "deadline")
 
     def _keep_usage(self, chunk: UpstreamChunk) -> None:
-        """Keep a usage that is of all choices, so far as they have come, or of one that has ended.
-
-        Where each chunk has one, it is that of the chunk's choice.
+        """Keep a usage of all choices so far, or of one choice that has ended. Where each chunk has a usage, it belongs
+        to the chunk's choice.
         """
         self._pieces_in_usage = self.pieces
         if self._usage_of_choices and len(self._choices) > 1:
@@ -252,7 +251,7 @@ class AnswerDecoder:
             raise MalformedAnswerError(f"it sends log-probabilities that are none: {error}") from None
 
     def _count(self, text: str) -> None:
-        """Take note of text. Raises `MalformedAnswerError` beyond any length that the request can have."""
+        """Count text. Raises `MalformedAnswerError` for more than the longest possible answer."""
         self.output_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         self.pieces += 1
         if self.output_bytes > self._most_bytes or self.pieces > self._most_pieces:

@@ -34,7 +34,7 @@ class CallDelta(Struct):
 
 
 class UpstreamDelta(Struct):
-    """Additions to a choice, or, in an answer that is no stream, the whole message. Reasoning has two names."""
+    """Additions to a choice, or the whole message of an unstreamed answer. Reasoning has two names."""
 
     content: str | list[Any] | None = None
     reasoning_content: str | None = None

@@ -4,7 +4,7 @@ from typing import Any
 
 
 class MalformedAnswerError(Exception):
-    """An upstream's answer that cannot be passed on. The text is for the log."""
+    """An upstream's answer is invalid. The message is for the log."""
 
 
 class ErrorChunkError(Exception):

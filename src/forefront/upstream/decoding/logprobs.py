@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from forefront.wire.completions.response import TokenLogprob, TopLogprob
 
-# A token that is no whole characters: `bytes:\xe2\x82`.
+# A token with an incomplete character: `bytes:\xe2\x82`.
 _BYTES: Final = re.compile(r"(bytes:)?(\\x[0-9a-f]{2})+")
 _LOWEST: Final = -9999.0
 

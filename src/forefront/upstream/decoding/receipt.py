@@ -1,4 +1,4 @@
-"""The receipt of an upstream that is a Forefront server too."""
+"""The receipt of an upstream that is also a Forefront server."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(UpstreamReceiptFields | None)
 
 
 def read_receipt(raw: msgspec.Raw) -> UpstreamReceiptFields:
-    """The fields of a receipt, all unknown where it is none."""
+    """The fields of a receipt; all unknown if it is not one."""
     try:
         return _decoder.decode(raw) or UpstreamReceiptFields()
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -1,11 +1,11 @@
-"""The chunks of a stream that differ in one text alone, read without parsing each of them."""
+"""Chunks of a stream that differ only in one text, read without parsing each of them."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-# A text that is put in place of another, to prove where the text of a chunk is.
+# A substitute text, to verify the position of the text in a chunk.
 _PROBE: Final = "\x00 probe"
 _PROBE_JSON: Final = msgspec.json.encode(_PROBE)
 _decode_text = msgspec.json.Decoder(str).decode

@@ -38,7 +38,7 @@ class ToolCallDecoder:
         self._begun = 0
 
     def decode(self, delta: CallDelta, count: Callable[[str], None]) -> Iterator[Event]:
-        """The events of one delta. `count` takes note of each text. Raises `MalformedAnswerError`."""
+        """The events of one delta. `count` is called with each text. Raises `MalformedAnswerError`."""
         name, arguments, custom = _function(delta)
         call = self._find(delta, name)
         if name and not call.name:
@@ -71,7 +71,8 @@ class ToolCallDecoder:
                 yield ToolInputDelta(self._index, call.number, "{}")  # clients parse the arguments as JSON
 
     def _find(self, delta: CallDelta, name: str) -> _Call:
-        """The call that a delta belongs to. Some servers leave out indices, and some give every whole call the same."""
+        """The call that a delta belongs to. Some servers omit indices, and some give all complete calls the same
+        index."""
         call: _Call | None
         if delta.index is not None:
             call = self._by_index.get(delta.index)
@@ -103,7 +104,7 @@ def _function(delta: CallDelta) -> tuple[str, str, bool]:
 
 
 def _differs(call: _Call, delta: CallDelta, name: str) -> bool:
-    """Whether a delta with the index of a call is of another call."""
+    """Whether a delta with the index of a call belongs to another call."""
     if delta.id and call.id is not None and delta.id != call.id:
         return True
     return bool(call.name) and call.name != name

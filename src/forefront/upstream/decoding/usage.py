@@ -1,4 +1,4 @@
-"""Token counts: an upstream's own where they can be right, else estimates."""
+"""Token counts: an upstream's own if they are plausible, else estimates."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,7 +19,7 @@ class UpstreamUsage(msgspec.Struct, frozen=True):
     predicted: tuple[int, int] = (0, 0)
 
     def within(self, prompt: int, output: int) -> "UpstreamUsage":
-        """The counts, at most these bounds."""
+        """The counts, limited to these bounds."""
         output = min(self.output, output)
         return UpstreamUsage(min(self.prompt, prompt), output, self.cached, min(self.reasoning, output))
 
@@ -44,9 +44,8 @@ _decode_usual = msgspec.json.Decoder(_Usage).decode
 
 
 def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> UpstreamUsage | None:
-    """The counts of an upstream's usage, under either naming; None where it has none that can be right.
-
-    The bounds are what the request can have at most.
+    """The counts of an upstream's usage, under either naming; None without plausible counts. The bounds are the maximum
+    counts of the request.
     """
     most_prompt, most_output = 2 * prompt_bound + _ADDED, 2 * output_bound
     try:
@@ -63,7 +62,7 @@ def read_usage(raw: msgspec.Raw, prompt_bound: int, output_bound: int) -> Upstre
 
 
 def _predicted(accepted: int, rejected: int, output: int) -> tuple[int, int]:
-    """Counts of a prediction, within what can be right."""
+    """Counts of a prediction, limited to plausible values."""
     return min(max(accepted, 0), output), min(max(rejected, 0), 2**31)
 
 
@@ -108,10 +107,10 @@ def read_usages(
     )
 
 
-def _count(usage: dict[str, Any], names: tuple[str, ...], most: int) -> int | None:
+def _count(usage: dict[str, Any], names: tuple[str, ...], maximum: int) -> int | None:
     for name in names:
         value = usage.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= maximum:
             return value
     return None
 
@@ -136,7 +135,7 @@ class TokenRatio:
         self._bytes = self._tokens = 0.0
 
     def learn(self, size: int, tokens: int) -> None:
-        """Take note of a text of `size` bytes that has `tokens`."""
+        """Learn from a text of `size` bytes with `tokens`."""
         if size > 0 and 0 < tokens <= 2 * size:
             self._bytes = self._bytes * self._DECAY + size
             self._tokens = self._tokens * self._DECAY + tokens
@@ -159,7 +158,7 @@ class TokenEstimator:
         self._prompt, self._output = TokenRatio(), TokenRatio()
 
     def learn(self, prompt_bytes: int, counts: UpstreamUsage, output_bytes: int) -> None:
-        """Take note of the counts of an answer."""
+        """Learn from the counts of an answer."""
         self._prompt.learn(prompt_bytes, counts.prompt)
         self._output.learn(output_bytes, counts.output)
 

@@ -16,7 +16,7 @@ from forefront.wire.completions.request import ChatRequest, CompletionRequest, S
 from forefront.wire.errors import RequestError
 
 _DEFAULT_MAX_TOKENS: Final = 16  # of `POST /v1/completions`; some servers have no limit by default
-# Fields with their own rules, and fields that concern this server alone.
+# Fields with their own rules, and fields that only this server uses.
 _SAMPLED: Final = (
     "temperature", "top_p", "top_k", "min_p", "stop_token_ids", "min_tokens", "ignore_eos", "seed", "n",
     "presence_penalty", "frequency_penalty", "repetition_penalty", "logit_bias", "response_format", "regex", "grammar",
@@ -40,7 +40,7 @@ class RequestEncoder:
     def encode(self, request: ChatRequest | CompletionRequest, *, whole: bool = False) -> bytes:
         """The JSON body of a request for a stream with usage, or for a `whole` answer.
 
-        Raises `RequestError` 400 for a field that the upstream cannot honour.
+        Raises `RequestError` 400 for a field that the upstream does not support.
         """
         chat = isinstance(request, ChatRequest)
         writers, (names, values_of) = (self._dialect.chat, _CHAT) if chat else (self._dialect.text, _TEXT)
@@ -84,7 +84,7 @@ def _applies(request: SampledRequest, name: str) -> bool:
 
 
 def _is_neutral(name: str, value: Any) -> bool:
-    """Whether the value of a field is as good as none."""
+    """Whether the value of a field has no effect."""
     return any(
         value == harmless and isinstance(value, bool) is isinstance(harmless, bool)
         for harmless in NEUTRAL.get(name, ())

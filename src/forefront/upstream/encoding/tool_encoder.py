@@ -11,7 +11,7 @@ from forefront.wire.errors import RequestError
 
 
 def encode_tools(request: ChatRequest, dialect: Dialect, model: str) -> Fields:
-    """`tools` and `tool_choice`. Raises `RequestError` 400 for a choice that the upstream cannot honour.
+    """`tools` and `tool_choice`. Raises `RequestError` 400 for a choice that the upstream does not support.
 
     Custom tools are functions with one text for servers that do not know them. A choice among some tools leaves the
     others out where the server has no such choice; so does the choice of one tool.

@@ -1,4 +1,4 @@
-"""Connections to upstreams, kept open between requests, but not for ever."""
+"""Connections to upstreams, kept open between requests for a limited time."""
 
 import asyncio
 import ssl
@@ -11,7 +11,7 @@ from forefront.upstream.http.http_connection import HttpConnection
 
 # uvicorn closes idle connections after 5 seconds: a request on one that is about to be closed would fail.
 _IDLE_SECONDS: Final = 4.0
-# After this time requests get new connections, so that a name that moves to another address is followed.
+# After this time requests get new connections, so that DNS changes take effect.
 _MAX_AGE_SECONDS: Final = 60.0
 
 

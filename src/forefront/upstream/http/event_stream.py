@@ -33,8 +33,8 @@ class ReadLimits(msgspec.Struct, frozen=True):
 class EventStream:
     """Sends a request over a connection and reads the data of events from its response. `close` must follow.
 
-    The time without progress counts only while the upstream is waited for, so a client that reads slowly ends nothing.
-    One timer per stream takes a fraction of the time of `asyncio.timeout` around each read.
+    The time without progress counts only while the upstream is awaited, so a slow client ends nothing. One timer per
+    stream takes a fraction of the time of `asyncio.timeout` around each read.
     """
 
     def __init__(self, connection: HttpConnection, replica: UpstreamReplica, limits: ReadLimits) -> None:
@@ -61,7 +61,7 @@ class EventStream:
             self.connection.close()
 
     async def send(self, request: bytes, *, kept: bool) -> UpstreamResponse | None:
-        """The response, once its head has come. None if the connection was `kept` open and lost before that.
+        """The response, once its head has arrived. None if the connection was `kept` open and lost before that.
 
         Raises `TimeoutError` at the deadline, and `UpstreamError`.
         """
@@ -79,7 +79,7 @@ class EventStream:
         return self.response
 
     def progressed(self) -> None:
-        """Part of the answer has come: the time without progress begins anew."""
+        """Part of the answer has arrived: restart the time without progress."""
         self._waited = 0.0
 
     async def read(self) -> list[bytes]:

@@ -85,10 +85,10 @@ class UpstreamClient:
         return StreamedRequest(self, replica, replica.base_url + path, body, deadline)
 
     async def open(self, replica: UpstreamReplica, url: str, body: bytes, deadline: float | None) -> EventStream:
-        """The answer to a request, once its head has come, to be given to `release`. Raises like `StreamedRequest`."""
+        """The answer to a request, once its head has arrived. Pass it to `release`. Raises like `StreamedRequest`."""
         origin, request = self._origin(replica), self._encode("POST", replica, url, body)
         limits = ReadLimits(self._read_seconds, deadline)
-        # A server may close a connection that was kept open at the moment of its use: then another one is made.
+        # A server may close a kept connection at the moment of its use; then a new one is opened.
         connection = self._connections.take(origin)
         while True:
             kept = connection is not None
@@ -125,7 +125,7 @@ class UpstreamClient:
         self, method: str, replica: UpstreamReplica, url: str, body: bytes
     ) -> tuple[HttpConnection, UpstreamResponse]:
         origin, request = self._origin(replica), self._encode(method, replica, url, body)
-        # A server may close a connection that was kept open at the moment of its use: then another one is made.
+        # A server may close a kept connection at the moment of its use; then a new one is opened.
         connection = self._connections.take(origin)
         if connection is not None and (response := await self._send(replica, connection, request, kept=True)):
             return connection, response
@@ -137,7 +137,7 @@ class UpstreamClient:
     async def _send(
         self, replica: UpstreamReplica, connection: HttpConnection, request: bytes, *, kept: bool
     ) -> UpstreamResponse | None:
-        """The response, once its head has come. None if the connection was `kept` open and lost before that."""
+        """The response, once its head has arrived. None if the connection was `kept` open and lost before that."""
         try:
             return await connection.send(request)
         except ConnectionLostError as error:

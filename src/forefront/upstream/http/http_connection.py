@@ -29,7 +29,7 @@ class MalformedResponseError(Exception):
 
 
 class UpstreamResponse:
-    """A response, once its head has come. Names of headers are in lower case; the last of equal ones counts."""
+    """A response whose head has arrived. Names of headers are in lower case; the last of equal ones counts."""
 
     def __init__(self, connection: "HttpConnection", status: int, headers: dict[str, str]) -> None:
         self.status = status
@@ -122,7 +122,7 @@ class HttpConnection(asyncio.Protocol):
         return UpstreamResponse(self, self._status, self._headers)
 
     async def receive(self) -> bytes:
-        """The bytes of the body that have come, at least one; none at its end."""
+        """The bytes of the body received so far, at least one; none at its end."""
         while not self._body and self._phase == "body":
             await self._wait()
         body, self._body, self._ahead = self._body, [], 0
@@ -162,7 +162,7 @@ class HttpConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _fail(self, error: Exception) -> None:
-        """The connection is of no use any more. A response that is complete stays so."""
+        """Mark the connection as unusable. A complete response stays complete."""
         if self._error is None:
             self._error = error
             self._wake()

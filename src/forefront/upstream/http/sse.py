@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# Bytes of an unfinished event that is held as a whole.
+# Bytes of an unfinished event up to which it is kept in one piece.
 _MAX_WHOLE_EVENT: Final = 2**16
 _BOM: Final = b"\xef\xbb\xbf"
 # The comment before each event of another Forefront server.
@@ -33,7 +33,7 @@ class BoundedEventReader:
         if self._by_lines or b"\r" in text:
             self._by_lines = True
             return self._feed_lines(text)
-        # Nearly all servers end each line with a line feed alone, so that two of them end an event.
+        # Nearly all servers end lines with a line feed only, so that two of them end an event.
         text = text.removeprefix(_COMMENT).replace(b"\n" + _COMMENT, b"\n")
         complete, separator, self._held = text.rpartition(b"\n\n")
         self._by_lines = len(self._held) > _MAX_WHOLE_EVENT

@@ -8,17 +8,17 @@ from typing import Final
 from forefront.fairness.tenant import Tenant
 from forefront.wire.completions.request import ChatRequest, CompletionRequest
 
-# Of a conversation's beginning, this much is hashed: messages, and characters of each.
+# The hashed beginning of a conversation: the number of messages, and the characters of each.
 _MESSAGES: Final = 8
 _CHARACTERS: Final = 4096
-# A prompt without messages grows at its end; one that is shorter has no prefix that is worth keeping.
+# A prompt without messages grows at its end; a shorter one has no useful prefix.
 _PROMPT_CHARACTERS: Final = 512
 _PROMPT_TOKENS: Final = 128
 
 
 def conversation_key(request: ChatRequest | CompletionRequest, tenant: Tenant) -> bytes | None:
     """A hash of the tenant and of the beginning of the conversation, which all of its turns share: the messages up to
-    the first of the user. None for a prompt that is too short to have a prefix."""
+    the first of the user. None for a prompt without a useful prefix."""
     digest = blake2b(len(tenant.salt).to_bytes(4, "big") + tenant.salt, digest_size=16)
     if isinstance(request, ChatRequest):
         for message in islice(request.messages, _MESSAGES):

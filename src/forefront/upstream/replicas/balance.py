@@ -32,7 +32,7 @@ def load_bound(outstanding: float, shares: float, tokens: int) -> float:
     return _BOUND * (outstanding + tokens) / shares + _SLACK * tokens
 
 
-def preferred(loads: Sequence[Load], tokens: int, preference: Iterable[int]) -> int:
+def choose_within_bound(loads: Sequence[Load], tokens: int, preference: Iterable[int]) -> int:
     """The first position of `preference` whose load stays within the bound, or else the least loaded."""
     bound = load_bound(sum(load.outstanding for load in loads), sum(load.share for load in loads), tokens)
     for position in preference:

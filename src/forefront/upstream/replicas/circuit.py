@@ -1,4 +1,4 @@
-"""A circuit breaker: takes a failing replica out of use, and returns it slowly. No I/O; the time is an argument."""
+"""A circuit breaker: ejects a failing replica, and returns it to use gradually. No I/O; the time is an argument."""
 
 import random
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class Circuit:
     """The circuit of one replica.
 
     `closed`: in use. `open`: not in use until the pause is over; one that was opened by lost connections or health
-    checks also waits for a passed check, if there are health checks. `half_open`: one request at a time is a trial. A
+    checks also waits for a passed check, if there are health checks. `half_open`: a single request is the trial. A
     trial that is answered closes the circuit; the next failure opens it again, until an answer is complete.
 
-    Requests of one tenant that an upstream cannot handle must not take it from the others: a circuit that was opened
-    by the failures of one tenant is open for that tenant only.
+    Requests of one tenant that an upstream cannot handle must not take it from the others: a circuit that was opened by
+    the failures of one tenant is open for that tenant only.
     """
 
     def __init__(

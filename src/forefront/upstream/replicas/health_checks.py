@@ -1,4 +1,4 @@
-"""Active health checks: a cheap request to each replica that has not answered lately."""
+"""Active health checks: a cheap request to each replica that has not answered recently."""
 
 import asyncio
 import logging

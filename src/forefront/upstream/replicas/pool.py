@@ -7,7 +7,7 @@ from typing import Final
 from forefront.upstream.errors import AttemptFailure, UpstreamError
 from forefront.upstream.replica import RoutedRequest, UpstreamReplica
 from forefront.upstream.replicas.affinity import conversation_key, rank
-from forefront.upstream.replicas.balance import least_loaded, preferred
+from forefront.upstream.replicas.balance import choose_within_bound, least_loaded
 from forefront.upstream.replicas.circuit import Circuit, CircuitPolicy
 from forefront.upstream.replicas.health_checks import CheckReplica, HealthChecks
 from forefront.upstream.replicas.replica_state import ReplicaAttempt, UpstreamReplicaState
@@ -19,8 +19,8 @@ MAX_ATTEMPTS: Final = 3
 class UpstreamPool:
     """Chooses by least outstanding tokens, with affinity of conversations. See `Replicas`.
 
-    A request is tried at most `MAX_ATTEMPTS` times: on replicas that have not failed it, then on others than the last.
-    With `check` the replicas are also checked while they have no requests.
+    A request is tried at most `MAX_ATTEMPTS` times: first on replicas that have not failed it, then on any except the
+    last. With `check` the replicas are also checked while they have no requests.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class UpstreamPool:
         key = conversation_key(routed.request, routed.tenant)
         if key is None:
             return states[least_loaded(loads, routed.tokens)]
-        return states[preferred(loads, routed.tokens, rank(key, [state.seed for state in states]))]
+        return states[choose_within_bound(loads, routed.tokens, rank(key, [state.seed for state in states]))]
 
     def _unavailable(self, now: float) -> UpstreamError:
         wait = min(state.circuit.wait(now) for state in self._states)

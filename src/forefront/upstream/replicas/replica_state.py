@@ -35,7 +35,7 @@ class UpstreamReplicaState:
         return Load(self.outstanding_tokens, self.circuit.share(now))
 
     def busy(self, now: float) -> bool:
-        """Whether the replica had no room for a request lately."""
+        """Whether the replica recently had no room for a request."""
         return now < self._busy_until
 
     def begin(self, tokens: int, tenant: str, *, trial: bool) -> "ReplicaAttempt":

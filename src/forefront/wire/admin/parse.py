@@ -132,7 +132,7 @@ def check_budget(budget: Budget | None) -> None:
 
 
 def _check_text(text: str, param: str) -> None:
-    """Raise `RequestError` for characters that cannot be seen or that reorder others, and for white space that gets
+    """Raise `RequestError` for characters that cannot be seen or that reorder others, and for whitespace that gets
     lost.
 
     Two names must not look the same. Letters, digits and signs of all scripts are fine.
@@ -144,7 +144,7 @@ def _check_text(text: str, param: str) -> None:
             )
             raise RequestError("invalid_value", message, param=param)
     if text != text.strip() or _DOUBLED.search(text):
-        message = f"`{param}` must not begin or end with white space, nor hold two white spaces in a row."
+        message = f"`{param}` must not begin or end with whitespace, nor contain consecutive whitespace."
         raise RequestError("invalid_value", message, param=param)
 
 

@@ -75,7 +75,7 @@ class Key(Record, kw_only=True):
     revoked: int | None = None
 
 
-class MadeKey(Key, kw_only=True):
+class IssuedKey(Key, kw_only=True):
     """A new or rotated key. Its text, `key`, is shown this once."""
 
     key: str

@@ -1,4 +1,4 @@
-"""Tables of fields that are not parameters here: refused by name, or ignored as advice."""
+"""Tables of fields that are not parameters here: refused by name, or ignored as hints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from forefront.wire.completions.tools import FunctionCall, ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A field that would change the answer, so that it cannot be ignored. Its `harmless` values change nothing and are
-    let through in silence."""
+    """A field that would change the answer, so that it cannot be ignored. Its `harmless` values have no effect and are
+    accepted silently."""
 
     why: str
     harmless: tuple[Any, ...] = ()
@@ -84,7 +84,7 @@ ENGINES: Final = {
     "early_stopping": Refusal(_NO_SEARCH, (False,)),
     "best_of": Refusal("every choice is returned; use `n`", (1,)),
     "watermark": Refusal("nothing is marked here", (False,)),
-    # What ends, binds or cuts the answer or the prompt.
+    # Fields that end, constrain or truncate the answer or the prompt.
     "stop_regex": Refusal("use `stop` or `regex`", ("", [])),
     "no_stop_trim": Refusal("the answer ends before a stop string", (False,)),
     "include_stop_str_in_output": Refusal("the answer ends before a stop string", (False,)),
@@ -97,7 +97,7 @@ ENGINES: Final = {
     "logits_processors": Refusal("client code is not executed", ([],)),
     "custom_logit_processor": Refusal("client code is not executed", ()),
     "custom_params": Refusal("client code is not executed", ({},)),
-    "guided_whitespace_pattern": Refusal("white space in JSON is that of `json.dumps`", ()),
+    "guided_whitespace_pattern": Refusal("whitespace in JSON is that of `json.dumps`", ()),
     "grammar_lazy": Refusal("a grammar binds the whole answer", (False,)),
     "grammar_triggers": Refusal("a grammar binds the whole answer", ([],)),
     "structural_tag": Refusal("use `tools` or `grammar`", ()),
@@ -111,7 +111,7 @@ ENGINES: Final = {
     "spaces_between_special_tokens": Refusal("control tokens are not part of the text", (True, False)),
     "max_length": Refusal("use `max_tokens`"),
     "min_length": Refusal("use `min_tokens`", (0,)),
-    # Other outputs than are made here.
+    # Outputs that are not supported.
     "prompt_logprobs": Refusal("use `POST /v1/completions` with `echo` and `logprobs`"),
     "return_logprob": Refusal("use `logprobs`", (False,)),
     "top_logprobs_num": Refusal("use `top_logprobs`", (0,)),

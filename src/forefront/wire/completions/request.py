@@ -38,7 +38,7 @@ class Sampling(msgspec.Struct, kw_only=True):
     """The fields of all endpoints that generate text: sampling, and the end of the answer.
 
     `null` means the same as leaving a field out. `temperature` 0 is greedy. `top_k` 0 (or -1), `top_p` 1 and `min_p` 0
-    keep every token, `top_p` 0 the likeliest alone. `seed` makes sampling repeatable. `logit_bias` maps token ids,
+    keep every token, `top_p` 0 the most likely alone. `seed` makes sampling repeatable. `logit_bias` maps token ids,
     written as strings, to a number added to their logits. `stop` and `stop_token_ids` end the answer before a text or a
     token of its content; they have no effect on tool calls, reasoning and JSON. Neither they nor the model's end tokens
     end it before `min_tokens` tokens. With `ignore_eos` the model's end tokens do not end it. `regex` and `grammar` (at

@@ -24,7 +24,7 @@ def _null() -> None:
 
 
 class TopLogprob(Record, kw_only=True):
-    """One of the likeliest tokens at a position. `bytes` are the token's UTF-8 bytes, which need not be whole
+    """One of the most likely tokens at a position. `bytes` are the token's UTF-8 bytes, which need not be whole
     characters; `logprob` is the natural logarithm of the model's own probability, before temperature and penalties."""
 
     token: str
@@ -33,7 +33,7 @@ class TopLogprob(Record, kw_only=True):
 
 
 class TokenLogprob(TopLogprob, kw_only=True):
-    """A token that was chosen, with the likeliest alternatives at its position."""
+    """A token that was chosen, with the most likely alternatives at its position."""
 
     top_logprobs: list[TopLogprob]
 
@@ -172,7 +172,7 @@ class ChatCompletionChunk(Record, kw_only=True, omit_defaults=True):
 class CompletionLogprobs(Record, kw_only=True):
     """Log-probabilities of `POST /v1/completions`, one entry per token that `usage` counts.
 
-    `token_logprobs` are natural logarithms, null for a prompt's first token; `top_logprobs` map the likeliest tokens'
+    `token_logprobs` are natural logarithms, null for a prompt's first token; `top_logprobs` map the most likely tokens'
     texts to theirs; `text_offset` is the place in `text` where a token begins. The text of a control token is its name,
     that of a token without whole characters is `bytes:` and its bytes (`bytes:\\xe2\\x82`)."""
 

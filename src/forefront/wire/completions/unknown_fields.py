@@ -9,9 +9,9 @@ import msgspec
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables, Refusal
 from forefront.wire.errors import RequestError
 from forefront.wire.parsing.near_names import NearNames
-from forefront.wire.parsing.value_checks import same
+from forefront.wire.parsing.value_checks import same_json
 
-# Names, not occurrences: a long history may repeat a field of other clients thousands of times.
+# A bound of names, not of occurrences: a long history may repeat a field of another client thousands of times.
 _MAX_UNKNOWN: Final = 64
 _INDEX: Final = re.compile(r"\[\d+\]")
 
@@ -23,7 +23,7 @@ class _Unknown(msgspec.Struct):
     first: dict[str, str] = msgspec.field(default_factory=dict)
 
     def is_new(self, path: str) -> bool:
-        """Take note of an unknown field; whether it is the first of its name. Raises `RequestError` for too many
+        """Record an unknown field. Returns whether it is the first of its name. Raises `RequestError` for too many
         names."""
         name = _INDEX.sub("[]", path)
         if name in self.first:
@@ -38,7 +38,7 @@ class _Unknown(msgspec.Struct):
 def ignored_fields(
     fields: dict[str, Any], kind: type[msgspec.Struct], tables: FieldTables = FIELD_TABLES
 ) -> tuple[str, ...]:
-    """The fields, at any depth, that `kind` does not have and that are let through: of each name the first path.
+    """The fields, at any depth, that `kind` does not have and that are ignored: the first path of each name.
 
     Raises `RequestError` for one that is refused by name, and for one whose name is nearly that of a known one.
     """
@@ -91,7 +91,7 @@ def _collect_within(value: Any, kind: Any, path: str, found: _Unknown) -> None:
 
 @cache
 def _lists_of_structs(kind: Any) -> tuple[Any, ...]:
-    """The types of a type's list items, where they may be structs: a million texts need not be visited."""
+    """The types of a type's list items, where they may be structs, so that a million texts are not visited."""
     lists = [get_args(option)[0] for option in _options(kind) if get_origin(option) is list]
     return tuple(entries for entries in lists if _may_hold_structs(entries))
 
@@ -133,7 +133,7 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 def _check_refused(name: str, value: Any, refusal: Refusal, path: str) -> None:
     """Raise `RequestError` 400 unless the value is harmless."""
-    if not any(same(value, harmless) for harmless in refusal.harmless):
+    if not any(same_json(value, harmless) for harmless in refusal.harmless):
         text = f"`{path}{name}` is not supported: {refusal.why}."
         raise RequestError("unsupported_parameter", text, param=path + name)
 

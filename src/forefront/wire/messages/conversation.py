@@ -124,7 +124,7 @@ def _part_field(path: str, rest: str) -> str:
 
 
 def _content(parts: Sequence[tuple[str, _Part]]) -> str | list[_Part] | None:
-    """A single text by itself; nothing without parts."""
+    """The text of a single part; None without parts."""
     if not parts:
         return None
     first = parts[0][1]

@@ -8,7 +8,7 @@ from forefront.wire.errors import RequestError
 from forefront.wire.models import Model
 from forefront.wire.record import Record, TaggedRecord
 
-_MOST = 1000
+_MAXIMUM = 1000
 _DEFAULT = 20
 
 
@@ -43,16 +43,16 @@ def model_page(
     models: Sequence[Model], limit: str | None = None, after: str | None = None, before: str | None = None
 ) -> ModelPage:
     """The first `limit` models, of those `after` an id; or the last ones `before` an id. Raises `RequestError` 422."""
-    most = _limit(limit)
+    maximum = _limit(limit)
     if after is not None and before is not None:
         raise RequestError("invalid_value", "`after_id` and `before_id` exclude each other.", param="before_id")
     ids = [model.id for model in models]
     if before is not None:
         found = models[: _place(ids, before, "before_id")]
-        shown = found[-most:]
+        shown = found[-maximum:]
     else:
         found = models if after is None else models[_place(ids, after, "after_id") + 1 :]
-        shown = found[:most]
+        shown = found[:maximum]
     data = [ModelInfo.of(model) for model in shown]
     return ModelPage(
         data=data,
@@ -65,8 +65,8 @@ def model_page(
 def _limit(text: str | None) -> int:
     if text is None:
         return _DEFAULT
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MOST):
-        raise RequestError("invalid_value", f"`limit` must be an integer from 1 to {_MOST}.", param="limit")
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= _MAXIMUM):
+        raise RequestError("invalid_value", f"`limit` must be an integer from 1 to {_MAXIMUM}.", param="limit")
     return int(text)
 
 

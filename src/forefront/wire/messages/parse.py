@@ -86,7 +86,7 @@ def _check_schema(tool: ClientTool, param: str) -> None:
 
 
 def _without_effect(request: CountTokensRequest) -> Iterator[str]:
-    """Known fields that change nothing."""
+    """Known fields without an effect."""
     if any(control is not None for control in _cache_controls(request)):
         yield "cache_control"
     if isinstance(request, MessagesRequest) and request.metadata is not None and request.metadata.user_id is not None:

@@ -1,4 +1,4 @@
-"""Fields that are not parameters of `POST /v1/messages`: refused by name, or ignored as advice."""
+"""Fields that are not parameters of `POST /v1/messages`: refused by name, or ignored as hints."""
 
 from typing import Final
 

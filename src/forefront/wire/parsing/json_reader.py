@@ -1,9 +1,9 @@
-"""Reads JSON from clients: strictly first, then with two tolerances, else an error with line and column.
+"""Reads JSON from clients: first strictly, then with two tolerances; otherwise an error with line and column.
 
 A byte order mark at the beginning is ignored, as RFC 8259 allows. Two departures from JSON are accepted, after strict
-reading has failed: a comma before a closing bracket, which the documented cURL example has, and a lone surrogate (half
-an emoji, in a text that was cut by UTF-16 units), which is read as U+FFFD. Larger bodies
-are read strictly alone: a search holds the interpreter lock to its end.
+reading has failed: a comma before a closing bracket, which the documented cURL example has, and a lone surrogate (from
+a text truncated by UTF-16 units), which is read as U+FFFD. Larger bodies are only read strictly, because a search holds
+the interpreter lock until it ends.
 """
 
 import json
@@ -26,7 +26,7 @@ _ESCAPE = re.compile(rb"%b%b|(?P<lone>%b|%b)|\\." % (_HIGH, _LOW, _HIGH, _LOW), 
 _RELAXED = 2**19
 _NUMBER = re.compile(rb'"(?:\\.|[^"\\])*+"?|(?P<number>-?\d[\d.eE+-]*+)', re.DOTALL)
 _MAX_DIGITS = 4300  # of an integer, as Python has it
-# The place in msgspec's text.
+# The position in msgspec's message.
 _PLACE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<byte>\d+)\)")
 _NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
 
@@ -77,7 +77,7 @@ def _without_trailing_commas(body: bytes | bytearray) -> bytes:
     character keeps its line and column. `[,]` and `[1,,]` keep their commas."""
     relaxed = bytearray(body)  # changed in place: a list of the parts would take up to 40 times the body's size
     end = 0
-    last: bytes | bytearray = b""  # the last character before the comma that is not white space
+    last: bytes | bytearray = b""  # the last character before the comma that is not whitespace
     for match in _TOKEN.finditer(body):
         last = body[end : match.start()].rstrip()[-1:] or last
         end = match.end()
@@ -101,12 +101,12 @@ def _broken(body: bytes | bytearray) -> RequestError:
         return RequestError("invalid_json", f"Invalid JSON at line {error.lineno}, column {error.colno}: {expected}.")
     except (RecursionError, ValueError):
         pass
-    # Python's reader takes more: lone surrogates, numbers beyond a double, greater depth.
+    # Python's reader accepts more: lone surrogates, numbers beyond a double, greater depth.
     return _beyond_python(body)
 
 
 def _skip(_number: str) -> int:
-    """In place of a number's value. A call of Python code lets other threads run."""
+    """Replaces the conversion of numbers: a call of Python code lets other threads run."""
     return 0
 
 

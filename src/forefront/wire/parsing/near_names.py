@@ -13,7 +13,7 @@ class NearNames:
     """Known names, each with the pairs of neighbouring characters in it.
 
     The matcher takes some 50 µs, so it compares only names that share enough pairs: of T characters in both names, M
-    match in at most T - 2M + 1 blocks, so 3M - T - 1 pairs lie inside of blocks. An anagram shares few.
+    match in at most T - 2M + 1 blocks, so 3M - T - 1 pairs lie inside blocks. An anagram shares few.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -47,7 +47,7 @@ class NearNames:
 
 
 def _fold(name: str) -> str:
-    """A name in the style of no language: `maxTokens` and `max-tokens` are `maxtokens`."""
+    """A name without case and separators: `maxTokens` and `max-tokens` are `maxtokens`."""
     return name.replace("_", "").replace("-", "").lower()
 
 

@@ -22,7 +22,7 @@ from forefront.wire.responses.tools import ToolNames
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling))
 _sampling_of: Final = attrgetter(*_SAMPLING)
-# Fields of a chat request by the beginnings of their paths, the longest first.
+# Fields of a chat request by the prefix of their paths, the longest first.
 _FIELDS: Final = (
     ("response_format.json_schema", "text.format"),
     ("response_format", "text.format"),

@@ -7,7 +7,7 @@ import pytest
 
 from forefront.catalog.machine.control_groups import ControlGroups
 from forefront.catalog.machine.memory import machine_memory
-from forefront.catalog.pull.hub.file_selection import SelectionError, fits, select
+from forefront.catalog.pull.hub.file_selection import SelectionError, fits_memory, select
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile
 
 GB = 10**9
@@ -59,7 +59,7 @@ def test_the_best_quantisation_that_fits_is_chosen(memory: float, main: str) -> 
     assert len(selection.files) == 2
 
 
-def test_none_that_fits_lists_all() -> None:
+def test_no_fitting_variant_lists_all() -> None:
     with pytest.raises(
         SelectionError, match=r"no quantisation fits the 3\.0 GiB .*hf:owner/repo:Q2_K \(1\.7 GB\), .*BF16"
     ):
@@ -75,7 +75,7 @@ def test_none_that_fits_lists_all() -> None:
         ("gemma-3-4b-it-Q2_K.gguf", "gemma-3-4b-it-Q2_K.gguf"),
     ],
 )
-def test_a_named_file_wins_over_the_one_that_fits(wanted: str, main: str) -> None:
+def test_a_named_file_takes_precedence_over_the_fitting_one(wanted: str, main: str) -> None:
     assert select(MANY, wanted, 1).main == main
 
 
@@ -155,5 +155,5 @@ def test_a_container_has_less_memory_than_its_machine(tmp_path: Path) -> None:
 
 
 def test_a_file_fits_with_a_reserve_of_memory() -> None:
-    assert fits(2**30, 4 * 2**30)
-    assert not fits(2**30, 3 * 2**30)
+    assert fits_memory(2**30, 4 * 2**30)
+    assert not fits_memory(2**30, 3 * 2**30)

@@ -137,7 +137,7 @@ def test_one_pull_survives_several_cuts_and_busy_answers(
     assert len(hub.downloads()) == 6
 
 
-def test_a_server_that_only_fails_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_server_is_given_up(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "PAUSES", (0.0, 0.0))
     hub.cuts = [0] * 10
     assert "breaks off" in refusal(hub, tmp_path)
@@ -153,7 +153,7 @@ def test_a_wrong_checksum_is_refused_and_deleted(hub: Hub, tmp_path: Path) -> No
     assert puller(hub, tmp_path).pull(REFERENCE).path.read_bytes() == CONTENT
 
 
-def test_a_damaged_part_is_found_at_the_end(hub: Hub, tmp_path: Path) -> None:
+def test_a_damaged_part_is_detected_at_the_end(hub: Hub, tmp_path: Path) -> None:
     hub.cuts = [1000]
     refusal(hub, tmp_path)
     [part] = blobs(tmp_path)
@@ -169,7 +169,7 @@ def test_a_small_file_with_other_content_is_refused(hub: Hub, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("size", [len(CONTENT) - 1, len(CONTENT) + 1, 10])
-def test_a_size_that_lies_is_refused(hub: Hub, tmp_path: Path, size: int) -> None:
+def test_a_false_size_is_refused(hub: Hub, tmp_path: Path, size: int) -> None:
     lfs = {"sha256": DIGEST, "size": size, "pointerSize": 134}
     hub.repositories[NAME].listed = {"model-Q8_0.gguf": {"lfs": lfs}}
     text = refusal(hub, tmp_path)
@@ -300,7 +300,7 @@ def test_an_unavailable_file_gives_a_short_error(
     assert not list(puller(hub, tmp_path).records)
 
 
-def test_a_hub_that_fails_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
+def test_a_failing_hub_gives_a_short_error(hub: Hub, tmp_path: Path) -> None:
     hub.statuses = [500]
     assert refusal(hub, tmp_path).endswith("the hub answers with status 500")
     text = refusal(hub, tmp_path, endpoint="http://127.0.0.1:9")
@@ -323,7 +323,7 @@ def test_a_redirect_without_encryption_is_refused(hub: Hub, tmp_path: Path) -> N
         "\x1b[2Jevil-Q8_0.gguf",
     ],
 )
-def test_hostile_names_are_never_used(hub: Hub, tmp_path: Path, path: str) -> None:
+def test_malicious_names_are_never_used(hub: Hub, tmp_path: Path, path: str) -> None:
     hub.repositories[NAME].files = {path: CONTENT}
     assert "neither GGUF files nor config.json" in refusal(hub, tmp_path)
     hub.repositories[NAME].files = {path: b"x", "model-Q8_0.gguf": CONTENT}
@@ -345,18 +345,20 @@ def test_hostile_names_are_never_used(hub: Hub, tmp_path: Path, path: str) -> No
         {"lfs": None, "size": None},
     ],
 )
-def test_hostile_descriptions_are_refused(hub: Hub, tmp_path: Path, listed: dict[str, Any]) -> None:
+def test_malicious_descriptions_are_refused(hub: Hub, tmp_path: Path, listed: dict[str, Any]) -> None:
     hub.repositories[NAME].listed = {"model-Q8_0.gguf": listed}
     assert "the hub's description of the repository is invalid" in refusal(hub, tmp_path)
     assert not hub.downloads()
 
 
-def test_a_hostile_commit_is_refused(hub: Hub, tmp_path: Path) -> None:
+def test_a_malicious_commit_hash_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.repositories[NAME].commit = "../../etc"
     assert "its commit is not a hash" in refusal(hub, tmp_path)
 
 
-def test_a_full_disk_is_seen_before_and_during(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_detected_before_and_during_a_pull(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lfs = {"sha256": "0" * 64, "size": 2**49, "pointerSize": 134}
     hub.repositories[NAME].listed = {"model-Q8_0.gguf": {"lfs": lfs}}
     assert "it needs 562949.95 GB more" in refusal(hub, tmp_path, HubReference(NAME, "Q8_0"))

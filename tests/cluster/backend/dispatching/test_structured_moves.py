@@ -70,7 +70,7 @@ def body(**fields: Any) -> bytes:
         pytest.param({"tools": [TOOL], "tool_choice": "required"}, id="tool", marks=pytest.mark.exhaustive),
     ],
 )
-async def test_a_moved_answer_fits_its_schema(
+async def test_a_migrated_answer_fits_its_schema(
     survivor: Replica, home: Path, mini_parts: ModelParts, fields: dict[str, Any]
 ) -> None:
     async with two_replicas(survivor, home) as (engine, doomed):

@@ -22,7 +22,7 @@ def make_key(server: RunningServer, **fields: Any) -> tuple[str, httpx.Client]:
     return made["id"], client
 
 
-def test_a_key_is_made_used_shown_rotated_and_revoked(server: RunningServer) -> None:
+def test_the_life_of_a_key(server: RunningServer) -> None:
     key_id, client = make_key(server, project="shop", limits={"requests_per_minute": 100})
     with server.client() as admin, client:
         assert client.post("/v1/chat/completions", json=CHAT).status_code == 200
@@ -39,7 +39,7 @@ def test_a_key_is_made_used_shown_rotated_and_revoked(server: RunningServer) -> 
             assert admin.request(method, path).status_code == 404
 
 
-def test_other_keys_may_not(server: RunningServer) -> None:
+def test_other_keys_are_refused(server: RunningServer) -> None:
     _, client = make_key(server)
     with client:
         for method, path in (
@@ -94,7 +94,7 @@ def test_the_row_is_there_when_the_end_of_a_stream_is_seen(server: RunningServer
                         assert other.get(f"/v1/usage/{chunk['id']}").json()["output_tokens"] == 8
 
 
-def test_a_stream_that_is_cut_is_in_the_ledger(server: RunningServer) -> None:
+def test_a_broken_stream_is_in_the_ledger(server: RunningServer) -> None:
     with server.client() as client:
         endless = CHAT | {"stream": True, "max_tokens": 1500}
         with client.stream("POST", "/v1/chat/completions", json=endless) as response:

@@ -79,7 +79,7 @@ def test_api_clients_get_an_error_at_the_root(server: RunningServer) -> None:
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "unknown_url")
 
 
-def test_only_built_files_are_open(server: RunningServer) -> None:
+def test_only_built_files_are_public(server: RunningServer) -> None:
     for path in ("/assets/none.js", asset_of(server) + ".br", "/assets/index.html"):
         assert httpx.get(server.url + path).status_code == 401
         assert server.get(path).json()["error"]["code"] == "unknown_url"

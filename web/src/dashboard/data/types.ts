@@ -61,7 +61,7 @@ export interface Key {
   revoked: number | null;
 }
 
-export interface MadeKey extends Key {
+export interface IssuedKey extends Key {
   key: string;
 }
 

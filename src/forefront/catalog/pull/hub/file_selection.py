@@ -5,6 +5,7 @@ from typing import Final
 
 from forefront.catalog.pull.hub.gguf_variant import GgufVariant, find_projector, gguf_variants
 from forefront.catalog.pull.hub.repository import Repository, RepositoryFile, Selection
+from forefront.graph.hugging_face.config import CONFIG_FILES
 
 # Names of quantisations, best first. 16 and 32 bits come last: they are slower and hardly better than 8 bits.
 _PREFERRED: Final = (
@@ -18,14 +19,7 @@ _FACTOR: Final = 1.5
 _RESERVE: Final = 2 * 2**30
 _SETTINGS: Final = frozenset(
     {
-        *(
-            "config.json",
-            "generation_config.json",
-            "quantize_config.json",
-            "hf_quant_config.json",
-            "chat_template.jinja",
-            "chat_template.json",
-        ),
+        *(*CONFIG_FILES, "generation_config.json", "chat_template.jinja", "chat_template.json"),
         *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "tekken.json"),
         *("vocab.json", "merges.txt"),
         *("special_tokens_map.json", "added_tokens.json", "preprocessor_config.json", "processor_config.json"),
@@ -53,7 +47,7 @@ def select(repository: Repository, wanted: str, memory: int) -> Selection:
     return _safetensors(repository)
 
 
-def fits(size: int, memory: int) -> bool:
+def fits_memory(size: int, memory: int) -> bool:
     """Whether a model whose files have `size` bytes can be served with `memory` bytes."""
     return size * _FACTOR + _RESERVE <= memory
 
@@ -82,7 +76,7 @@ def _best(repository: Repository, variants: list[GgufVariant], memory: int) -> G
     if not usable:
         raise SelectionError(f"name one of its files: {_choices(repository, variants)}")
     for variant in usable:
-        if fits(variant.size, memory):
+        if fits_memory(variant.size, memory):
             same = [other for other in usable if other.quantization == variant.quantization]
             if len(same) > 1:
                 raise SelectionError(f"it has several models; name a file: {_choices(repository, same)}")

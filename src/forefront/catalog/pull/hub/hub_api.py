@@ -1,7 +1,7 @@
 """The Hugging Face hub, or a mirror of it: the description of a repository, and the URLs of its files.
 
 `huggingface_hub` reads the environment (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE`) and speaks the API. Its
-own downloads delete what has come when they are cut off, so files are brought by `transfer.py`.
+own downloads delete partial files when interrupted, so `transfer.py` downloads the files.
 """
 
 import os
@@ -40,9 +40,9 @@ class HubSettings:
 
 def hub_settings() -> HubSettings:
     """The settings in the environment, as every program of the hub reads them."""
-    # Without this the library sends the names of programs that it finds in the environment.
+    # Without this setting the library sends the names of detected programs from the environment.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import constants, get_token  # it takes half a second, and most starts need none of it
+    from huggingface_hub import constants, get_token  # the import takes half a second, and most starts do not need it
 
     return HubSettings(constants.ENDPOINT, Path(constants.HF_HUB_CACHE), get_token(), constants.HF_HUB_OFFLINE)
 
@@ -68,7 +68,7 @@ class Hub:
                 reference.repository, revision=reference.revision or None, files_metadata=True, timeout=_TIMEOUT
             )
             return _read(reference.repository, info)
-        except Exception as error:  # the library lets all exceptions of its HTTP and JSON libraries pass
+        except Exception as error:  # the library does not wrap exceptions of its HTTP and JSON libraries
             raise SourceError(f"{reference}: {self._reason(error, reference)}") from None
 
     def remote_file(self, repository: Repository, file: RepositoryFile) -> RemoteFile:
@@ -78,7 +78,7 @@ class Hub:
         return RemoteFile(url, file.size, file.sha256, file.git_sha1, headers)
 
     def transfer_failure(self, reference: HubReference, file: RepositoryFile, error: DownloadError) -> SourceError:
-        """The error for a file that cannot be had."""
+        """The error for a file that cannot be downloaded."""
         if error.status in (401, 403):
             return SourceError(f"{reference}: {self._gated(reference)}")
         if error.status == 404:

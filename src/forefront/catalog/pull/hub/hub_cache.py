@@ -36,11 +36,11 @@ class HubCache:
         return self.blobs / file.identity
 
     def partial(self, file: RepositoryFile) -> Path:
-        """The file with the content that has come so far."""
+        """The file with the content received so far."""
         return self.blobs / f"{file.identity}.incomplete"
 
     def has(self, file: RepositoryFile) -> bool:
-        """Whether the content is there. The hub's programs give a blob its name only when it is whole."""
+        """Whether the content is complete: programs of the hub give a blob its name only then."""
         blob = self.blob(file)
         return blob.is_file() and blob.stat().st_size == file.size
 
@@ -49,7 +49,7 @@ class HubCache:
         return self._locks / f"{file.identity}.lock"
 
     def publish(self, file: RepositoryFile) -> None:
-        """Give the content that has come its name. Raises `OSError`."""
+        """Rename the complete content to its final name. Raises `OSError`."""
         self.partial(file).replace(self.blob(file))
 
     def link(self, commit: str, file: RepositoryFile) -> None:

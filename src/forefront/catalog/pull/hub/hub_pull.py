@@ -37,7 +37,7 @@ class HubPull:
         self._cache = HubCache(settings.cache, reference.repository)
 
     def run(self) -> PulledModel:
-        """Find the model's files, bring those that are missing, and link them into the snapshot of their commit."""
+        """Find the model's files, download the missing ones, and link them into the snapshot of their commit."""
         repository = self._cached() if self._settings.offline else self._hub.repository(self._reference)
         try:
             selection = select(repository, self._reference.file, machine_memory())
@@ -90,7 +90,7 @@ class HubPull:
         )
 
     def _bring(self, repository: Repository, missing: list[RepositoryFile], size: int) -> None:
-        """Bring the files, one after the other. `size`: bytes of the whole model."""
+        """Download the files in order. `size`: bytes of the whole model."""
         needed = sum(file.size - size_of(self._cache.partial(file)) for file in missing)
         check_space(str(self._reference), self._cache.blobs, needed)
         self._wait_for_others(missing)
@@ -120,7 +120,7 @@ class HubPull:
             self._digests.remember(self._cache.blob(file), digest)
 
     def _wait_for_others(self, missing: list[RepositoryFile]) -> None:
-        """Wait while other processes bring the same files, and show their progress."""
+        """Wait while other processes download the same files, and show their progress."""
         for file in filter(lambda file: is_locked(self._cache.lock(file)), missing):
             with self._display(f"Waiting for another pull of {file.name}", file.size) as shown:
                 partial = self._cache.partial(file)
@@ -128,7 +128,7 @@ class HubPull:
                     pass
 
     def _check(self, model: PulledModel, selection: Selection) -> None:
-        """Fill in the hashes. Files that other programs have brought are read for them, once."""
+        """Fill in the hashes. Files that other programs downloaded are read once for their hashes."""
         shared = any(file.shared for file in model.files)
         with self._display(f"Checking {self._reference}", 0) if shared else nullcontext():
             for record, file in zip(model.files, selection.files, strict=True):

@@ -15,7 +15,7 @@ ECMA_SPACE: Final[Ranges] = (
     (0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F),
     (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
 )  # fmt: skip
-# White space elsewhere: controls of Python, the next line of Rust, and the byte order mark of ECMA.
+# Whitespace elsewhere: controls of Python, the next line of Rust, and the byte order mark of ECMA.
 OTHER_SPACE: Final[Ranges] = ((0x1C, 0x1F), (0x85, 0x85), (0xFEFF, 0xFEFF))
 RUST_SPACE: Final[Ranges] = (
     (0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
@@ -27,7 +27,7 @@ CATEGORIES: Final = {
     "number": "N", "decimal_number": "Nd", "punctuation": "P", "symbol": "S", "separator": "Z", "mark": "M",
     "alphabetic": "L", "lowercase": "Ll", "uppercase": "Lu", "other": "C", "control": "Cc",
 }  # fmt: skip
-# A part of the characters of each property: faces that have most, and those that only some have.
+# Characters of each property: those that most implementations include, and those that only some do.
 EMOJI: Final[dict[str, Ranges]] = {
     **dict.fromkeys(("Emoji", "Emoji_Presentation", "Extended_Pictographic", "RGI_Emoji"), ((0x1F600, 0x1F640),)),
     **dict.fromkeys(("Emoji_Component", "Regional_Indicator"), ((0x1F1E6, 0x1F1FF),)),

@@ -7,12 +7,13 @@ from typing import Final
 from forefront.chat.grammar.automaton.network import INFINITE, Network
 from forefront.chat.grammar.automaton.regex_automaton import FAIL, TooComplexError
 
-# Readings of one text that are followed at the same time.
+# The maximum number of parallel readings of one text.
 _MAX_READINGS: Final = 512
 
 
 class Frame:
-    """A rule that has begun: where its caller goes on, and the tokens that complete everything around it."""
+    """A rule in progress: the state in which its caller continues, and the number of tokens that complete all enclosing
+    rules."""
 
     __slots__ = ("distance", "parent", "state")
 
@@ -26,7 +27,7 @@ class Frame:
 class Position:
     """All readings of the text so far.
 
-    `within` are those inside of a terminal: its state in the automaton, the network's state behind it, the frame.
+    `within` are those inside a terminal: its state in the automaton, the network's state after it, the frame.
     `between` are those between terminals: the network's state and the frame.
     """
 
@@ -34,8 +35,8 @@ class Position:
     between: tuple[tuple[int, Frame | None], ...]
 
 
-# What begins at a state: rules that are called on the way (the states behind the calls), a terminal or a control token,
-# and the state behind that.
+# What begins at a state: rules that are called on the way (the states after the calls), a terminal or a control token,
+# and the state after that.
 _Opening = tuple[tuple[int, ...], int, int]
 _Frames = dict[tuple[int, "Frame | None"], Frame]
 
@@ -55,22 +56,22 @@ class Completer:
         self._steps: dict[tuple[int, int], list[_Opening]] = {}
 
     def start(self) -> Position:
-        """Before the first token."""
+        """The position before the first token."""
         return self._position({}, [(self._network.starts[0], None)])
 
     def advance(self, position: Position, token: int) -> Position | None:
-        """The position behind a token, None if it does not fit. Raises `TooComplexError`."""
+        """The position after a token, None if it does not fit. Raises `TooComplexError`."""
         piece = self._pieces[token]
         return self._through_bytes(position, piece) if piece else self._through_control(position, token)
 
     def distance(self, position: Position) -> int:
-        """The fewest tokens that complete the answer, the end token not included, where each terminal is cut into
-        tokens by itself."""
+        """The fewest tokens that complete the answer, without the end token, with each terminal tokenised
+        separately."""
         network, found = self._network, INFINITE
-        for state, behind, frame in position.within:
+        for state, after, frame in position.within:
             tokens = network.tokens(state)
             if tokens is not None:
-                total = tokens[0] + network.distances[behind] + (frame.distance if frame is not None else 0)
+                total = tokens[0] + network.distances[after] + (frame.distance if frame is not None else 0)
                 found = min(found, total)
         for state, frame in position.between:
             found = min(found, network.distances[state] + (frame.distance if frame is not None else 0))
@@ -79,10 +80,10 @@ class Completer:
     def next_token(self, position: Position) -> int | None:
         """The first token of the shortest completion, None if the answer is complete."""
         network, best, found = self._network, INFINITE, None
-        for state, behind, frame in position.within:
+        for state, after, frame in position.within:
             tokens = network.tokens(state)
             if tokens is not None and tokens[0]:
-                total = tokens[0] + network.distances[behind] + (frame.distance if frame is not None else 0)
+                total = tokens[0] + network.distances[after] + (frame.distance if frame is not None else 0)
                 if total < best:
                     best, found = total, tokens[1]
         for state, frame in position.between:
@@ -93,7 +94,7 @@ class Completer:
         return found
 
     def _first_token(self, state: int) -> int:
-        """The first token of the shortest way from `state` to the end of its rule."""
+        """The first token of the shortest path from `state` to the end of its rule."""
         network = self._network
         while True:
             best, step = INFINITE, None
@@ -113,15 +114,15 @@ class Completer:
                 return tokens[1]
             if kind == "c":
                 return what
-            # A rule without text is passed over.
+            # Rules without text are skipped.
             is_entered = kind == "r" and network.distances[network.starts[what]]
             state = network.starts[what] if is_entered else target
 
     def _through_bytes(self, position: Position, piece: bytes) -> Position | None:
         automaton, at = self._automaton, 0
         if len(position.within) == 1 and not position.between:
-            # Most text is in the middle of one terminal.
-            state, behind, frame = position.within[0]
+            # Most positions are inside one terminal.
+            state, after, frame = position.within[0]
             step, accepts = automaton.step, automaton.accepts
             while at < len(piece):
                 state = step(state, piece[at])
@@ -130,17 +131,17 @@ class Completer:
                     break
             if state == FAIL:
                 return None
-            position = self._position({(state, behind, frame): None}, [])
+            position = self._position({(state, after, frame): None}, [])
         for byte in piece[at:]:
             within: dict[tuple[int, int, Frame | None], None] = {}
             frames: _Frames = {}
-            for state, behind, frame in position.within:
+            for state, after, frame in position.within:
                 following = automaton.step(state, byte)
                 if following != FAIL:
-                    within[following, behind, frame] = None
+                    within[following, after, frame] = None
             for state, frame in position.between:
-                for calls, following, behind in self._openings(state, byte):
-                    within[following, behind, self._called(calls, frame, frames)] = None
+                for calls, following, after in self._openings(state, byte):
+                    within[following, after, self._called(calls, frame, frames)] = None
             if not within:
                 return None
             position = self._position(within, [])
@@ -149,9 +150,9 @@ class Completer:
     def _through_control(self, position: Position, token: int) -> Position | None:
         frames: _Frames = {}
         reached = [
-            (behind, self._called(calls, frame, frames))
+            (after, self._called(calls, frame, frames))
             for state, frame in position.between
-            for calls, other, behind in self._closure(state)[1]
+            for calls, other, after in self._closure(state)[1]
             if other == token
         ]
         return self._position({}, reached) if reached else None
@@ -161,7 +162,7 @@ class Completer:
     ) -> Position:
         """The readings, and those that follow from them without text."""
         accepts = self._automaton.accepts
-        waiting = [(behind, frame) for state, behind, frame in within if accepts(state)] + reached
+        waiting = [(after, frame) for state, after, frame in within if accepts(state)] + reached
         between: dict[tuple[int, Frame | None], None] = {}
         while waiting:
             reading = waiting.pop()
@@ -176,7 +177,7 @@ class Completer:
         return Position(tuple(within), tuple(between))
 
     def _called(self, calls: tuple[int, ...], frame: Frame | None, frames: _Frames) -> Frame | None:
-        """The frame within all of `calls`; `frames` are those that this step has made, so that equal ones are one."""
+        """The innermost frame of `calls`. `frames`: the frames of this step, to share equal ones."""
         for state in calls:
             made = frames.get((state, frame))
             if made is None:
@@ -186,14 +187,14 @@ class Completer:
         return frame
 
     def _openings(self, state: int, byte: int) -> list[_Opening]:
-        """The terminals that begin at `state` with `byte`, each behind that byte."""
+        """The terminals that begin at `state` with `byte`, each after that byte."""
         found = self._steps.get((state, byte))
         if found is None:
             found = []
-            for calls, terminal, behind in self._closure(state)[0]:
+            for calls, terminal, after in self._closure(state)[0]:
                 following = self._automaton.step(terminal, byte)
                 if following != FAIL:
-                    found.append((calls, following, behind))
+                    found.append((calls, following, after))
             self._steps[state, byte] = found
         return found
 
@@ -219,8 +220,8 @@ class Completer:
                         ends = True
                 for kind, what, target in reversed(self._network.edges[place]):
                     if kind == "r":
-                        behind = calls if self._is_last(target) else (*calls, target)
-                        waiting.append((self._network.starts[what], behind))
+                        after = calls if self._is_last(target) else (*calls, target)
+                        waiting.append((self._network.starts[what], after))
                     elif kind == "":
                         waiting.append((target, calls))
                     else:

@@ -1,4 +1,4 @@
-"""Reader of Lark grammars, in the part of llguidance's dialect that is context-free without further conditions."""
+"""Reader of Lark grammars: the context-free part of llguidance's dialect."""
 
 import json
 import re
@@ -77,14 +77,14 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class Intersection:
     """All `items` at once."""
 
     items: "tuple[Expression, ...]"
 
 
 @dataclass(frozen=True, slots=True)
-class Not:
+class Complement:
     """Anything but `item`."""
 
     item: "Expression"
@@ -92,19 +92,19 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """`item` at least `least` and at most `most` times (None: no limit)."""
+    """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
     item: "Expression"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
-Expression = LarkString | Pattern | Control | Name | Json | Series | Options | All | Not | Times
+Expression = LarkString | Pattern | Control | Name | Json | Series | Options | Intersection | Complement | Times
 LarkToken = tuple[str, str, int]
 
 
 def tokens_of(text: str) -> Iterator[LarkToken]:
-    """Kind, text and place of each token; a JSON value behind a directive is one token of the kind `json`."""
+    """Kind, text and place of each token; a JSON value after a directive is one token of the kind `json`."""
     at = 0
     decoder = json.JSONDecoder()
     while at < len(text):
@@ -119,7 +119,7 @@ def tokens_of(text: str) -> Iterator[LarkToken]:
             try:
                 _, end = decoder.raw_decode(text, start.end())
             except (ValueError, RecursionError):
-                raise LarkSyntaxError(f"invalid JSON behind `{match[0]}`") from None
+                raise LarkSyntaxError(f"invalid JSON after `{match[0]}`") from None
             yield "json", text[start.end() : end], start.end()
             at = end
 
@@ -164,7 +164,7 @@ class _Reader:
         items = [self._series()]
         while self._take("&"):
             items.append(self._series())
-        return items[0] if len(items) == 1 else All(tuple(items))
+        return items[0] if len(items) == 1 else Intersection(tuple(items))
 
     def _series(self) -> Expression:
         items: list[Expression] = []
@@ -176,7 +176,7 @@ class _Reader:
 
     def _item(self) -> Expression:
         if self._take("~"):
-            return Not(self._item())
+            return Complement(self._item())
         item = self._atom()
         while True:
             if self._take("?"):
@@ -191,12 +191,12 @@ class _Reader:
                 return item
 
     def _counted(self, item: Expression) -> Expression:
-        least = self._number() or 0
-        most: int | None = least
+        minimum = self._number() or 0
+        maximum: int | None = minimum
         if self._take(","):
-            most = self._number()
+            maximum = self._number()
         self._expect("}")
-        return Times(item, least, most)
+        return Times(item, minimum, maximum)
 
     def _atom(self) -> Expression:
         kind, text, _ = self._next()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError
 
-# What leads from one state to another: nothing, a terminal (a state of the automaton), a control token, a rule.
+# The label of an edge: nothing, a terminal (a state of the automaton), a control token, or a rule.
 Edge = tuple[str, int, int]  # kind ("" | "t" | "c" | "r"), what, target
 
 

@@ -6,21 +6,21 @@ from decimal import Decimal
 from typing import Any, Final
 
 from forefront.chat.grammar.automaton.lark_reader import (
-    All,
+    Complement,
     Control,
     Expression,
+    Intersection,
     Json,
     LarkString,
     LarkSyntaxError,
     Name,
-    Not,
     Options,
     Pattern,
     Series,
     Times,
 )
 from forefront.chat.grammar.automaton.left_recursion import Edge, check_left_recursion
-from forefront.chat.grammar.automaton.pieces import InPieces
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
 from forefront.chat.grammar.automaton.regex_automaton import EMPTY, FAIL, RegexAutomaton, TooComplexError
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex, without_anchors
 from forefront.chat.grammar.automaton.shortest_text import ShortestTexts
@@ -40,10 +40,10 @@ Longest = Callable[[bytes, int], tuple[int, int] | None]
 
 
 class UnsupportedGrammarError(Exception):
-    """A grammar has no network: it uses syntax that is not read here, or too many states."""
+    """The grammar has no network: it uses unsupported syntax or needs too many states."""
 
 
-class Network(InPieces):
+class Network(PickledInPieces):
     """`starts` are the first states of the rules, `finals` the last ones. `distances` counts the tokens from a state
     to the end of its rule, each terminal tokenised separately."""
 
@@ -74,7 +74,7 @@ class Network(InPieces):
         return {**super().__getstate__(), "_longest": None, "_rules": {}}
 
     def attach(self, longest: Longest) -> None:
-        """Give a copy from another process what finds tokens."""
+        """Attach the token finder to a copy from another process."""
         self._longest = longest
 
     def tokens(self, state: int) -> tuple[int, int] | None:
@@ -161,8 +161,8 @@ class Network(InPieces):
             case Options(items):
                 for item in items:
                     self._add(item, start, final)
-            case Times(item, least, most):
-                self._add_times(item, least, most, start, final)
+            case Times(item, minimum, maximum):
+                self._add_times(item, minimum, maximum, start, final)
             case Control(token):
                 self._edge(start, ("c", token, final))
             case Name(name) if not name.lstrip("_")[:1].isupper():
@@ -174,18 +174,18 @@ class Network(InPieces):
                 if self.automaton.accepts(state):
                     self._edge(start, ("", 0, final))
 
-    def _add_times(self, item: Expression, least: int, most: int | None, start: int, final: int) -> None:
-        for _ in range(least):
+    def _add_times(self, item: Expression, minimum: int, maximum: int | None, start: int, final: int) -> None:
+        for _ in range(minimum):
             following = self._state()
             self._add(item, start, following)
             start = following
-        if most is None:
+        if maximum is None:
             loop = self._state()
             self._edge(start, ("", 0, loop))
             self._add(item, loop, loop)
             self._edge(loop, ("", 0, final))
             return
-        for _ in range(most - least):
+        for _ in range(maximum - minimum):
             self._edge(start, ("", 0, final))
             following = self._state()
             self._add(item, start, following)
@@ -209,12 +209,12 @@ class Network(InPieces):
                 return found
             case Options(items):
                 return automaton.either(map(self._terminal, items))
-            case All(items):
+            case Intersection(items):
                 return automaton.both(map(self._terminal, items))
-            case Not(item):
+            case Complement(item):
                 return automaton.negation(self._terminal(item))
-            case Times(item, least, most):
-                return automaton.repeat(self._terminal(item), least, most)
+            case Times(item, minimum, maximum):
+                return automaton.repeat(self._terminal(item), minimum, maximum)
             case Json(schema):
                 return _number(schema, automaton)
             case Name(name) if name in self._rules:
@@ -227,7 +227,7 @@ class Network(InPieces):
         """The distances, by Knuth's generalization of Dijkstra's algorithm."""
         found = [INFINITE] * len(self.edges)
         backward: list[list[Edge]] = [[] for _ in self.edges]
-        calls: list[list[tuple[int, int]]] = [[] for _ in self.starts]  # rule → (caller, state behind the call)
+        calls: list[list[tuple[int, int]]] = [[] for _ in self.starts]  # rule → (caller, state after the call)
         for state, edges in enumerate(self.edges):
             for kind, what, target in edges:
                 backward[target].append((kind, what, state))
@@ -245,9 +245,9 @@ class Network(InPieces):
                 if distance + cost < found[before]:
                     heapq.heappush(queue, (distance + cost, before))
             if state in rule_of:
-                for caller, behind in calls[rule_of[state]]:
-                    if found[behind] + distance < found[caller]:
-                        heapq.heappush(queue, (found[behind] + distance, caller))
+                for caller, after in calls[rule_of[state]]:
+                    if found[after] + distance < found[caller]:
+                        heapq.heappush(queue, (found[after] + distance, caller))
         return found
 
     def _cost(self, kind: str, what: int) -> int:
@@ -267,7 +267,7 @@ class Network(InPieces):
 
 
 def _joined(items: tuple[Expression, ...]) -> list[Expression]:
-    """The same with neighbouring strings in one, which takes fewer tokens."""
+    """The expression with adjacent strings joined, which take fewer tokens."""
     found: list[Expression] = []
     for item in items:
         if isinstance(item, LarkString) and found and isinstance(found[-1], LarkString) and not item.any_case:

@@ -11,7 +11,7 @@ from typing import Any, Final
 _ENTRIES: Final = 500
 
 
-class InPieces:
+class PickledInPieces:
     """An object with attributes that are lists or dicts, which are pickled in pieces."""
 
     def __getstate__(self) -> dict[str, Any]:

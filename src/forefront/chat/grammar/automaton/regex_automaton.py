@@ -1,11 +1,11 @@
-"""Deterministic automata over bytes, by Brzozowski derivatives: built as far as text reaches."""
+"""Deterministic automata over bytes, by Brzozowski derivatives, with states created on demand."""
 
 from collections.abc import Iterable
 from typing import Final
 
 from forefront.chat.grammar.automaton.character_ranges import Ranges
-from forefront.chat.grammar.automaton.pieces import InPieces
-from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
+from forefront.chat.grammar.automaton.regex_tree import Alternation, Anchor, Chars, Concat, Lookaround, Regex, Repeat
 from forefront.chat.grammar.automaton.utf8_ranges import utf8_blocks
 
 FAIL: Final = 0
@@ -22,7 +22,7 @@ class TooComplexError(Exception):
     """An automaton has too many states to be used."""
 
 
-class RegexAutomaton(InPieces):
+class RegexAutomaton(PickledInPieces):
     """All the automata of one grammar. A state is a number, which identifies a regular expression: that of the text
     that may follow. `available` is a bit set of the bytes that can be written one at a time."""
 
@@ -42,7 +42,7 @@ class RegexAutomaton(InPieces):
         return self._state((SET, mask), accepting=False) if mask else FAIL
 
     def literal(self, data: bytes) -> int:
-        """Exactly these bytes."""
+        """The bytes `data` exactly."""
         if len(data) < 2:
             return self.byte_set(1 << data[0]) if data else EMPTY
         self._texts.append(data)
@@ -93,17 +93,17 @@ class RegexAutomaton(InPieces):
         kind = self._states[state]
         return kind[1] if kind[0] == NOT else self._state((NOT, state), not self._accepting[state])
 
-    def repeat(self, state: int, least: int, most: int | None) -> int:
-        """`state` that many times; `most` None: without limit."""
-        if most == 0 or (state == FAIL and not least) or state == EMPTY:
+    def repeat(self, state: int, minimum: int, maximum: int | None) -> int:
+        """`state` that many times; `maximum` None: without limit."""
+        if maximum == 0 or (state == FAIL and not minimum) or state == EMPTY:
             return EMPTY
         if state == FAIL:
             return FAIL
         if self._accepting[state]:
-            least = 0
-        if (least, most) == (1, 1):
+            minimum = 0
+        if (minimum, maximum) == (1, 1):
             return state
-        return self._state((REPEAT, state, least, -1 if most is None else most), accepting=not least)
+        return self._state((REPEAT, state, minimum, -1 if maximum is None else maximum), accepting=not minimum)
 
     def anything(self) -> int:
         """Any bytes."""
@@ -123,11 +123,11 @@ class RegexAutomaton(InPieces):
                 for item in reversed(items):
                     found = self.concat(self.of(item), found)
                 return found
-            case Either(items):
+            case Alternation(items):
                 return self.either(map(self.of, items))
-            case Repeat(item, least, most):
-                return self.repeat(self.of(item), least, most)
-            case Look() | Anchor():
+            case Repeat(item, minimum, maximum):
+                return self.repeat(self.of(item), minimum, maximum)
+            case Lookaround() | Anchor():
                 raise TooComplexError("an assertion")
 
     def characters(self, ranges: Ranges) -> int:
@@ -151,7 +151,7 @@ class RegexAutomaton(InPieces):
         return self._accepting[state]
 
     def step(self, state: int, byte: int) -> int:
-        """The state behind one more byte; `FAIL` if it does not fit."""
+        """The state after one more byte; `FAIL` if it does not fit."""
         steps = self._steps[state]
         found = steps.get(byte)
         if found is None:
@@ -163,7 +163,7 @@ class RegexAutomaton(InPieces):
         return self._states[state]
 
     def text_from(self, number: int, start: int) -> bytes:
-        """A literal from `start` on."""
+        """The rest of a literal from `start` on."""
         return self._texts[number][start:]
 
     def text_of(self, state: int) -> tuple[int, bytes, int] | None:
@@ -173,7 +173,7 @@ class RegexAutomaton(InPieces):
         return (parts[0], self._texts[parts[0]], parts[1]) if kind == TEXT else None
 
     def splits(self, state: int) -> list[tuple[int, int]]:
-        """The bytes that may follow, in disjoint sets, each with the state behind it."""
+        """The bytes that may follow, in disjoint sets, each with the state after it."""
         found = self._classes.get(state)
         if (
             found is None
@@ -250,8 +250,8 @@ class RegexAutomaton(InPieces):
             case 6:
                 return self.negation(self.step(parts[0], byte))
             case 7:
-                item, least, most = parts
-                rest = self.repeat(item, max(0, least - 1), None if most < 0 else most - 1)
+                item, minimum, maximum = parts
+                rest = self.repeat(item, max(0, minimum - 1), None if maximum < 0 else maximum - 1)
                 return self.concat(self.step(item, byte), rest)
         if kind == TEXT:
             return self._text(parts[0], parts[1] + 1) if self._texts[parts[0]][parts[1]] == byte else FAIL
@@ -296,7 +296,7 @@ class RegexAutomaton(InPieces):
 
 
 def _refined(partitions: list[list[int]]) -> list[int]:
-    """The coarsest partition that is finer than all of them."""
+    """The coarsest common refinement of the partitions."""
     found = [_ALL_BYTES]
     for partition in {tuple(partition) for partition in partitions}:
         if len(partition) > 1:

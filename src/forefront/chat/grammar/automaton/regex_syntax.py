@@ -19,7 +19,7 @@ from forefront.chat.grammar.automaton.character_ranges import (
     intersection,
     normalized,
 )
-from forefront.chat.grammar.automaton.regex_tree import Anchor, Chars, Concat, Either, Look, Regex, Repeat
+from forefront.chat.grammar.automaton.regex_tree import Alternation, Anchor, Chars, Concat, Lookaround, Regex, Repeat
 
 RegexDialect = Literal["ecma", "rust"]
 
@@ -68,7 +68,7 @@ class _Parser:
         options = [self._sequence()]
         while self._take("|"):
             options.append(self._sequence())
-        return options[0] if len(options) == 1 else Either(tuple(options))
+        return options[0] if len(options) == 1 else Alternation(tuple(options))
 
     def _sequence(self) -> Regex:
         items: list[Regex] = []
@@ -103,10 +103,10 @@ class _Parser:
             if bounds is None:
                 return item
             self._take("?")  # laziness does not change the matched texts
-            least, most = bounds
-            if least > _MAX_REPEAT or (most is not None and (most > _MAX_REPEAT or most < least)):
+            minimum, maximum = bounds
+            if minimum > _MAX_REPEAT or (maximum is not None and (maximum > _MAX_REPEAT or maximum < minimum)):
                 raise RegexSyntaxError("a repetition is out of range")
-            item = Repeat(item, least, most)
+            item = Repeat(item, minimum, maximum)
 
     def _bounds(self) -> tuple[int, int | None] | None:
         for char, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
@@ -114,18 +114,19 @@ class _Parser:
                 return bounds
         if not self._text.startswith("{", self._at):
             return None
-        least, comma, most = self._text[self._at + 1 :].partition("}")[0].partition(",")
-        if "}" not in self._text[self._at :] or not least.strip().isdecimal() or not (most.strip() or "0").isdecimal():
+        minimum, comma, maximum = self._text[self._at + 1 :].partition("}")[0].partition(",")
+        numbers = minimum.strip() + maximum.strip()
+        if "}" not in self._text[self._at :] or not minimum.strip() or not numbers.isdecimal():
             return None
         self._at = self._text.index("}", self._at) + 1
-        return int(least), int(most) if most.strip() else None if comma else int(least)
+        return int(minimum), int(maximum) if maximum.strip() else None if comma else int(minimum)
 
     def _group(self) -> Regex:
         if not self._take("?"):
             return self._closed(self.either())
         for mark, ahead, negative in (("=", True, False), ("!", True, True), ("<=", False, False), ("<!", False, True)):
             if self._take(mark):
-                return Look(self._closed(self.either()), ahead, negative)
+                return Lookaround(self._closed(self.either()), ahead, negative)
         if self._take("P<") or self._take("<"):
             end = self.rest().find(">")
             if end < 1:
@@ -197,7 +198,8 @@ class _Parser:
         return ((code, code),)
 
     def _shorthand(self, name: str, *, widest: bool = False) -> Ranges:
-        """A class of characters, as all of ECMA, Rust and Python have it; `widest`: as any of them has it."""
+        """A class of characters: those in which ECMA, Rust and Python agree; with `widest`, those that any of them
+        includes."""
         if not self._ecma or widest:
             if name == "s":
                 return normalized((*ECMA_SPACE[:-1], *OTHER_SPACE)) if widest and self._ecma else RUST_SPACE

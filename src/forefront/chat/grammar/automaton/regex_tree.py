@@ -20,7 +20,7 @@ class Concat:
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class Alternation:
     """One of `items`."""
 
     items: "tuple[Regex, ...]"
@@ -28,15 +28,15 @@ class Either:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """`item` at least `least` and at most `most` times (None: no limit)."""
+    """`item` at least `minimum` and at most `maximum` times (None: no limit)."""
 
     item: "Regex"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Lookaround:
     """An assertion about the text ahead, or behind."""
 
     item: "Regex"
@@ -51,14 +51,14 @@ class Anchor:
     at_start: bool
 
 
-Regex = Chars | Concat | Either | Repeat | Look | Anchor
+Regex = Chars | Concat | Alternation | Repeat | Lookaround | Anchor
 
 
 def has_assertion(node: Regex) -> bool:
     """Whether the tree holds a look-around or an anchor."""
     match node:
-        case Concat(items) | Either(items):
+        case Concat(items) | Alternation(items):
             return any(map(has_assertion, items))
         case Repeat(item):
             return has_assertion(item)
-    return isinstance(node, Look | Anchor)
+    return isinstance(node, Lookaround | Anchor)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from forefront.chat.grammar.automaton.pieces import InPieces
+from forefront.chat.grammar.automaton.pieces import PickledInPieces
 from forefront.chat.grammar.automaton.regex_automaton import (
     CONCAT,
     EMPTY,
@@ -15,15 +15,15 @@ from forefront.chat.grammar.automaton.regex_automaton import (
     TooComplexError,
 )
 
-# States that one search for the shortest way may visit.
+# The maximum number of states that one search for the shortest path visits.
 _MAX_VISITED: Final = 20_000
 # The preferred characters of a shortest text.
 _PREFERRED: Final = tuple(dict.fromkeys((*b'a0"}]A1 ', *range(33, 127), *range(128, 256), *range(256))))
 _RANKS: Final = bytes(_PREFERRED.index(byte) for byte in range(256))
 
 
-class ShortestTexts(InPieces):
-    """The shortest texts of one automaton, remembered by state."""
+class ShortestTexts(PickledInPieces):
+    """The shortest texts of one automaton, cached by state."""
 
     def __init__(self, automaton: RegexAutomaton) -> None:
         self._automaton = automaton
@@ -69,7 +69,7 @@ class ShortestTexts(InPieces):
         return None if text is None else b"".join([*parts, text])
 
     def _search(self, start: int) -> bytes | None:
-        """The shortest bytes, by a search in the order of preference. The states on their way are remembered."""
+        """The shortest bytes, by a search in the order of preference. The states on the path are cached."""
         came: dict[int, tuple[int, int]] = {start: (start, -1)}
         layer, depth = [start], 0
         best: tuple[int, bytes] | None = None
@@ -100,7 +100,7 @@ class ShortestTexts(InPieces):
         return text
 
     def _usable(self, state: int) -> list[tuple[int, int]]:
-        """The preferred byte of each step that can be written, by rank, with the state behind it."""
+        """The preferred byte of each step that can be written, by rank, with the state after it."""
         return [
             (_RANKS[_preferred_byte(mask & self._automaton.available)], target)
             for mask, target in self._automaton.splits(state)
@@ -109,7 +109,7 @@ class ShortestTexts(InPieces):
 
 
 def _order(text: bytes) -> tuple[int, bytes]:
-    """Shorter texts come first, then those of preferred bytes."""
+    """The sort key: length first, then preference of bytes."""
     return len(text), text.translate(_RANKS)
 
 

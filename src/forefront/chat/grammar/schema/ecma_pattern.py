@@ -7,11 +7,11 @@ from typing import Final
 from forefront.chat.grammar.automaton.character_ranges import ALL, Ranges, complement, intersection
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError, parse_regex
 from forefront.chat.grammar.automaton.regex_tree import (
+    Alternation,
     Anchor,
     Chars,
     Concat,
-    Either,
-    Look,
+    Lookaround,
     Regex,
     Repeat,
     has_assertion,
@@ -100,19 +100,19 @@ class _Translation:
         match node:
             case Concat(items):
                 return self._in_order(items, rest)
-            case Either(items):
+            case Alternation(items):
                 return f"({' | '.join(self.before(item, rest) for item in items)})"
             case Anchor(at_start=True):
                 return rest if self._starts else _NOTHING
             case Anchor():
                 return '""' if rest in (self._text.anything, '""') else f'({rest} & "")'
-            case Look(item, ahead=True, negative=negative):
+            case Lookaround(item, ahead=True, negative=negative):
                 seen = self.before(item, self._text.anything)
                 return f"({rest} & {'~' if negative else ''}{seen})"
-            case Repeat(item, least, most) if most is not None and most <= 8:
-                options = [self._in_order((item,) * count, rest) for count in range(least, most + 1)]
+            case Repeat(item, minimum, maximum) if maximum is not None and maximum <= 8:
+                options = [self._in_order((item,) * count, rest) for count in range(minimum, maximum + 1)]
                 return options[0] if len(options) == 1 else f"({' | '.join(options)})"
-            case Look():
+            case Lookaround():
                 raise RegexSyntaxError("a look-behind")
         raise RegexSyntaxError("an assertion within a repetition")
 
@@ -127,10 +127,10 @@ class _Translation:
                 at = start
                 continue
             at -= 1
-            # Characters may precede the assertion, so `^` in it cannot match; behind nullable parts it could.
-            inner = self if not at or all(isinstance(i, Look | Anchor) for i in items[:at]) else None
+            # Characters may precede the assertion, so `^` in it cannot match; after nullable parts it could.
+            inner = self if not at or all(isinstance(i, Lookaround | Anchor) for i in items[:at]) else None
             if inner is None and _mentions_start(items[at]):
-                raise RegexSyntaxError("`^` behind other text")
+                raise RegexSyntaxError("`^` after other text")
             rest = self.before(items[at], rest)
         return rest
 
@@ -145,13 +145,13 @@ def regex_text(node: Regex, text: TextNotation) -> str:
             return text.character(ranges)
         case Concat(items):
             return "".join(
-                f"(?:{regex_text(i, text)})" if isinstance(i, Either) else regex_text(i, text) for i in items
+                f"(?:{regex_text(i, text)})" if isinstance(i, Alternation) else regex_text(i, text) for i in items
             )
-        case Either(items):
+        case Alternation(items):
             return "|".join(regex_text(item, text) for item in items)
-        case Repeat(item, least, most):
-            bounds = f"{{{least},{'' if most is None else most}}}"
-            return f"(?:{regex_text(item, text)}){_QUANTIFIERS.get((least, most), bounds)}"
+        case Repeat(item, minimum, maximum):
+            bounds = f"{{{minimum},{'' if maximum is None else maximum}}}"
+            return f"(?:{regex_text(item, text)}){_QUANTIFIERS.get((minimum, maximum), bounds)}"
     raise RegexSyntaxError("an assertion")
 
 
@@ -164,7 +164,7 @@ def _begins_with_start(node: Regex) -> bool:
             return True
         case Concat(items):
             return bool(items) and _begins_with_start(items[0])
-        case Either(items):
+        case Alternation(items):
             return all(map(_begins_with_start, items))
     return False
 
@@ -173,9 +173,9 @@ def _mentions_start(node: Regex) -> bool:
     match node:
         case Anchor(at_start):
             return at_start
-        case Concat(items) | Either(items):
+        case Concat(items) | Alternation(items):
             return any(map(_mentions_start, items))
-        case Repeat(item) | Look(item):
+        case Repeat(item) | Lookaround(item):
             return _mentions_start(item)
     return False
 

@@ -78,8 +78,8 @@ def _decimal_from(low: Decimal, exclusive: bool) -> str:
     if not fraction:
         options.append(str(whole) + (r"\.[0-9]*[1-9][0-9]*" if exclusive else _FRACTION))
         return "|".join(options)
-    behind = "[0-9]*[1-9][0-9]*" if exclusive else "[0-9]*"
-    digits = [fraction + behind]
+    after = "[0-9]*[1-9][0-9]*" if exclusive else "[0-9]*"
+    digits = [fraction + after]
     for place, digit in enumerate(fraction):
         if digit != "9":
             digits.append(f"{fraction[:place]}[{int(digit) + 1}-9][0-9]*")

@@ -1,6 +1,6 @@
 """Compiler from JSON schemas to rules of a Lark grammar.
 
-The JSON has the style of `json.dumps`: what models have read most of, and no white space that could go on for ever.
+The JSON has the style of `json.dumps`, which is the most common in training data and excludes endless whitespace.
 Properties come in the order of the schema. An object whose schema names properties is closed unless the schema says
 otherwise.
 """
@@ -20,7 +20,7 @@ from forefront.chat.grammar.schema.schema_merge import (
     NoValueError,
     SchemaMerger,
     is_reference_alone,
-    merged,
+    merge_schemas,
     reference_of,
     same_json,
 )
@@ -30,8 +30,8 @@ from forefront.chat.grammar.schema.schema_rules import SchemaRules
 from forefront.chat.grammar.schema.schema_types import types_of
 from forefront.chat.grammar.schema.schema_values import (
     admits,
-    among,
     has_type,
+    is_among,
     listed_values,
     type_of,
 )
@@ -125,7 +125,7 @@ class SchemaCompiler:
                     expressions.append(self.value(option, where))
                 else:
                     flat = self._merger.part(option, where)
-                    expressions.append(self._flat_value(merged(rest, flat), where))
+                    expressions.append(self._flat_value(merge_schemas(rest, flat), where))
             except NoValueError:
                 continue
         return self.rules.either(expressions)
@@ -135,7 +135,7 @@ class SchemaCompiler:
         flats = []
         for place, option in enumerate(options):
             try:
-                flats.append(merged(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
+                flats.append(merge_schemas(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
             except NoValueError:
                 continue
         disjoint = DisjointSchemas(self._merger, self.report, path)
@@ -223,15 +223,15 @@ class SchemaCompiler:
                 texts = [value for value in excluded if isinstance(value, str)]
                 return self.rules.terminal(string(schema, path, self.report, texts))
             case "boolean":
-                words = [word for word, value in (("true", True), ("false", False)) if not among(value, excluded)]
+                words = [word for word, value in (("true", True), ("false", False)) if not is_among(value, excluded)]
                 return self.rules.either([f'"{word}"' for word in words])
             case "null":
-                return self.rules.either([] if among(None, excluded) else ['"null"'])
+                return self.rules.either([] if is_among(None, excluded) else ['"null"'])
         expression = number(schema, path, self.report, integer=name == "integer")
         return self.rules.rule(expression) if expression.startswith("%json") else self.rules.terminal(expression)
 
     def _text_grammar(self, grammar: Any, path: str) -> str:
-        """The string of a custom tool."""
+        """The string argument of a custom tool."""
         try:
             if grammar["syntax"] == "regex":
                 return self.rules.terminal(f"/\\x22/ {regex_within(grammar['definition'], JSON_TEXT)} /\\x22/")

@@ -19,13 +19,13 @@ from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.chat.grammar.schema.string_formats import FORMATS
 
-# Any JSON string but for surrogates without a partner.
+# Any JSON string without lone surrogates.
 _UNIT: Final = (
     r"(?:[^\x22\\\x00-\x1f]|\\[\x22\\\x2fbfnrt]|\\u(?:[0-9abcefABCEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2})"
     r"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 )
 STRING: Final = rf"/\x22{_UNIT}*\x22/"
-# Strings end at this length, also if a schema allows more: a lexer has a state for each character.
+# Maximum string length, even if a schema allows more: a lexer has a state for each character.
 _MAX_LENGTH: Final = 10_000
 # A greater minimum is not enforced.
 _MAX_MIN_LENGTH: Final = 1_000
@@ -53,7 +53,7 @@ def string(schema: Flat, path: str, report: SchemaReport, excluded: Sequence[str
 def string_conditions(schema: Flat, path: str, report: SchemaReport, text: TextNotation) -> list[str]:
     """Expressions that the text of a string must match, all of them: its patterns, or else its formats.
 
-    A format beside a pattern is an annotation: libraries that write both check the pattern alone.
+    A format beside a pattern is an annotation: libraries that write both validate only the pattern.
     """
     conditions = []
     for pattern in _values(schema, "pattern"):
@@ -72,23 +72,23 @@ def string_conditions(schema: Flat, path: str, report: SchemaReport, text: TextN
 
 def lengths(schema: Flat, path: str, report: SchemaReport) -> str | None:
     """`minLength` and `maxLength` as a quantifier, None without either."""
-    least, most = report.count(schema, path, "minLength") or 0, report.count(schema, path, "maxLength")
-    if least > _MAX_MIN_LENGTH:
+    minimum, maximum = report.count(schema, path, "minLength") or 0, report.count(schema, path, "maxLength")
+    if minimum > _MAX_MIN_LENGTH:
         report.leave_out(path, "minLength", f"more than {_MAX_MIN_LENGTH} characters")
-        least = 0
-    if most is not None and most < least:
+        minimum = 0
+    if maximum is not None and maximum < minimum:
         raise NoValueError
-    if not least and most is None:
+    if not minimum and maximum is None:
         return None
-    return f"{{{least},{'' if most is None else min(most, _MAX_LENGTH)}}}"
+    return f"{{{minimum},{'' if maximum is None else min(maximum, _MAX_LENGTH)}}}"
 
 
 def number(schema: Flat, path: str, report: SchemaReport, *, integer: bool) -> str:
     """The expression of a number: a terminal, or `%json` for multiples that only llguidance itself can express."""
     low, high = _bound(schema, path, report, "minimum", max), _bound(schema, path, report, "maximum", min)
     if low is not None and high is not None:
-        (least, open_below), (most, open_above) = low, high
-        if least > most or (least == most and (open_below or open_above)):
+        (minimum, open_below), (maximum, open_above) = low, high
+        if minimum > maximum or (minimum == maximum and (open_below or open_above)):
             raise NoValueError
     multiple = _multiple(schema, path, report, integer=integer)
     if multiple is not None:
@@ -103,7 +103,7 @@ def _json_number(
     multiple: int | float, low: tuple[Decimal, bool] | None, high: tuple[Decimal, bool] | None, *, integer: bool
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "integer" if integer else "number", "multipleOf": multiple}
-    # Two of them at one place would otherwise allow white space before the number.
+    # Two of them at one place would otherwise allow whitespace before the number.
     found["x-guidance"] = {"whitespace_flexible": False}
     names = (("minimum", "exclusiveMinimum", low), ("maximum", "exclusiveMaximum", high))
     for inclusive, exclusive, bound in names:
@@ -143,7 +143,7 @@ def _bound(schema: Flat, path: str, report: SchemaReport, keyword: str, choose: 
         if abs(value) > _LARGEST:
             if (value > 0) is (keyword == "minimum"):
                 raise NoValueError
-            continue  # no number that is written reaches it
+            continue  # beyond every number that can be written
         found.append((Decimal(repr(value)), name == exclusive or schema.get(exclusive) is True))
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""JSON schemas brought to one form: references followed, `allOf` merged, alternatives in groups."""
+"""Normal form of JSON schemas: references followed, `allOf` merged, alternatives in groups."""
 
 import json
 import math
@@ -29,7 +29,7 @@ KEYWORDS: Final = frozenset(
 _ITEMS: Final = ("items", "prefixItems", "additionalItems")
 _GREATEST: Final = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"})
 _LEAST: Final = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"})
-# What strings and numbers must be, how many parts arrays and objects have.
+# Constraints of strings and numbers, and of the sizes of arrays and objects.
 _OF_LEAVES: Final = frozenset(
     {
         "pattern", "format", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
@@ -78,10 +78,10 @@ class SchemaMerger:
         ]
         reference = reference_of(schema)
         if reference is not None:
-            found = merged(found, self.part(self.target(reference, path), path, depth + 1))
+            found = merge_schemas(found, self.part(self.target(reference, path), path, depth + 1))
         if "allOf" in schema and self._report.is_list_of_schemas(path, "allOf", schema["allOf"]):
             for place, part in enumerate(schema["allOf"]):
-                found = merged(found, self.part(part, f"{path}.allOf[{place}]", depth + 1))
+                found = merge_schemas(found, self.part(part, f"{path}.allOf[{place}]", depth + 1))
         return found
 
     def part(self, schema: Any, path: str, depth: int = 0) -> Flat:
@@ -170,7 +170,7 @@ def _without_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if value is not None or key == "const"}
 
 
-def merged(first: Flat, second: Flat) -> Flat:
+def merge_schemas(first: Flat, second: Flat) -> Flat:
     """The schema of values that both allow. Raises `NoValueError`."""
     found = dict(first)
     _allow_each_others_properties(found, second)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
 
 _MAX_COUNTED: Final = 2_000
-# Rules that counting the properties of one object may take.
+# The maximum number of rules for counting the properties of one object.
 _MAX_COUNTING_RULES: Final = 5_000
 # The text before the first property, and before the others.
 _SEPARATORS: Final = ('"{"', '", "')
@@ -34,37 +34,37 @@ def object_of(schema: Flat, path: str, compiler: "SchemaCompiler") -> str:
     rules, report = compiler.rules, compiler.report
     members = _members(schema, path, compiler)
     free = _free_members(schema, path, compiler)
-    least = report.count(schema, path, "minProperties") or 0
-    most = report.count(schema, path, "maxProperties")
+    minimum = report.count(schema, path, "minProperties") or 0
+    maximum = report.count(schema, path, "maxProperties")
     needed = sum(member.required for member in members)
-    if (most is not None and needed > most) or (not free and least > len(members)):
+    if (maximum is not None and needed > maximum) or (not free and minimum > len(members)):
         raise NoValueError
-    if least > _MAX_COUNTED or (least > 1 and free and not members):
-        # A key may come twice, and a parser keeps one of them.
+    if minimum > _MAX_COUNTED or (minimum > 1 and free and not members):
+        # A key may be repeated, and a parser keeps one value.
         report.leave_out(path, "minProperties", "a key may be repeated")
-        least = min(least, 1)
-    if least <= needed:
-        least = 0
-    if not free and most is not None and most >= len(members):
-        most = None
-    if most is not None:
-        most = min(most, _MAX_COUNTED)
+        minimum = min(minimum, 1)
+    if minimum <= needed:
+        minimum = 0
+    if not free and maximum is not None and maximum >= len(members):
+        maximum = None
+    if maximum is not None:
+        maximum = min(maximum, _MAX_COUNTED)
     if not members:
-        if not free or most == 0:
+        if not free or maximum == 0:
             return '"{" "}"'
-        return _map(rules.either(free), least, most)
-    if least or most is not None:
-        if (len(members) + 1) * (max(least, most or 0) + 1) > _MAX_COUNTING_RULES:
+        return _map(rules.either(free), minimum, maximum)
+    if minimum or maximum is not None:
+        if (len(members) + 1) * (max(minimum, maximum or 0) + 1) > _MAX_COUNTING_RULES:
             for keyword in ("minProperties", "maxProperties"):
                 if keyword in schema:
                     report.leave_out(path, keyword, "too many properties to be counted")
         else:
-            return _counted(members, free, least, most, compiler)
+            return _counted(members, free, minimum, maximum, compiler)
     return _ordered(members, free, compiler)
 
 
 def _ordered(members: list[_Member], free: list[str], compiler: "SchemaCompiler") -> str:
-    """The members in order, optional ones left out or not, then free ones."""
+    """The members in order, with or without optional ones, then free ones."""
     rules = compiler.rules
     if free:
         member = rules.rule(" | ".join(free))
@@ -80,11 +80,13 @@ def _ordered(members: list[_Member], free: list[str], compiler: "SchemaCompiler"
     return first
 
 
-def _counted(members: list[_Member], free: list[str], least: int, most: int | None, compiler: "SchemaCompiler") -> str:
-    """The same with at least `least` and at most `most` properties. Free ones do not count towards the minimum, as
+def _counted(
+    members: list[_Member], free: list[str], minimum: int, maximum: int | None, compiler: "SchemaCompiler"
+) -> str:
+    """The same with at least `minimum` and at most `maximum` properties. Free ones do not count towards the minimum, as
     their keys may be repeated."""
     rules = compiler.rules
-    ceiling = most if most is not None else least
+    ceiling = maximum if maximum is not None else minimum
     member = rules.rule(" | ".join(free)) if free else ""
     known: dict[tuple[int, int], str | None] = {}
 
@@ -94,14 +96,14 @@ def _counted(members: list[_Member], free: list[str], least: int, most: int | No
             return known[place, count]
         options: list[str] = []
         if place == len(members):
-            if count >= least:
-                options = [_end(member, count, most)]
+            if count >= minimum:
+                options = [_end(member, count, maximum)]
         else:
             part = members[place]
-            full = most is not None and count >= most
-            behind = None if full else rest(place + 1, min(count + 1, ceiling))
-            if behind is not None:
-                options.append(f"{_SEPARATORS[count > 0]} {part.key} {part.value} {behind}")
+            full = maximum is not None and count >= maximum
+            after = None if full else rest(place + 1, min(count + 1, ceiling))
+            if after is not None:
+                options.append(f"{_SEPARATORS[count > 0]} {part.key} {part.value} {after}")
             skipped = None if part.required else rest(place + 1, count)
             if skipped is not None:
                 options.append(skipped)
@@ -114,19 +116,20 @@ def _counted(members: list[_Member], free: list[str], least: int, most: int | No
     return found
 
 
-def _end(member: str, count: int, most: int | None) -> str:
-    if not member or (most is not None and count >= most):
+def _end(member: str, count: int, maximum: int | None) -> str:
+    if not member or (maximum is not None and count >= maximum):
         return '"}"' if count else '"{" "}"'
-    room = "" if most is None else most - count
+    room = "" if maximum is None else maximum - count
     if count:
         return f'(", " {member}){{0,{room}}} "}}"'
-    return f'"{{" ({member} (", " {member}){{0,{"" if most is None else most - 1}}})? "}}"'
+    return f'"{{" ({member} (", " {member}){{0,{"" if maximum is None else maximum - 1}}})? "}}"'
 
 
-def _map(member: str, least: int, most: int | None) -> str:
+def _map(member: str, minimum: int, maximum: int | None) -> str:
     """Any number of free members."""
-    listed = member if most == 1 else f'{member} (", " {member})' + ("*" if most is None else f"{{0,{most - 1}}}")
-    return f'"{{" {listed} "}}"' if least else f'"{{" ({listed})? "}}"'
+    quantifier = "*" if maximum is None else f"{{0,{maximum - 1}}}"
+    listed = member if maximum == 1 else f'{member} (", " {member}){quantifier}'
+    return f'"{{" {listed} "}}"' if minimum else f'"{{" ({listed})? "}}"'
 
 
 def _members(schema: Flat, path: str, compiler: "SchemaCompiler") -> list[_Member]:

@@ -23,8 +23,8 @@ class MalformedSchemaError(UnenforceableError):
 
 
 class SchemaReport:
-    """Collects the paths of keywords that are left out of one schema. A `strict` schema leaves nothing out; one that is
-    `relaxed` leaves out what strings and numbers must be; one that is `lenient` leaves out malformed keywords."""
+    """Collects the paths of keywords that are left out of one schema. A `strict` schema omits none; `relaxed` omits
+    constraints of strings and numbers; `lenient` omits malformed keywords."""
 
     def __init__(self, *, strict: bool, relaxed: bool = False, lenient: bool = False) -> None:
         self.relaxed = relaxed and not strict
@@ -47,7 +47,7 @@ class SchemaReport:
         self.leave_out(path, keyword, reason)
 
     def is_list_of_schemas(self, path: str, keyword: str, value: Any) -> bool:
-        """Whether the value of `anyOf` and its kin is well formed."""
+        """Whether the value of `anyOf`, `allOf` or `oneOf` is well-formed."""
         if isinstance(value, list) and value and all(isinstance(part, bool | Mapping) for part in value):
             return True
         self.malformed(path, keyword, "it is not a list of schemas")

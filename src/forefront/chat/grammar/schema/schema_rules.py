@@ -5,7 +5,7 @@ from typing import Final
 from forefront.chat.grammar.schema.number_pattern import NUMBER
 from forefront.chat.grammar.schema.schema_merge import NoValueError
 
-# Rules begin with this; a client's grammar has no reason to.
+# The prefix of generated rule names, unlikely in a client's grammar.
 _PREFIX: Final = "schema_"
 
 

@@ -51,7 +51,7 @@ def has_type(value: Any, types: list[str]) -> bool:
     return name in types or (name == "number" and "integer" in types and float(value).is_integer())
 
 
-def among(value: Any, values: list[Any]) -> bool:
+def is_among(value: Any, values: list[Any]) -> bool:
     return any(same_json(value, other) for other in values)
 
 

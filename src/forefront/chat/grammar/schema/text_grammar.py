@@ -3,14 +3,14 @@
 import json
 
 from forefront.chat.grammar.automaton.lark_reader import (
-    All,
+    Complement,
     Control,
     Expression,
+    Intersection,
     Json,
     LarkString,
     LarkSyntaxError,
     Name,
-    Not,
     Options,
     Pattern,
     Series,
@@ -70,18 +70,18 @@ class _Writer:
                 return " ".join(map(self._inner, items)) or '""'
             case Options(items):
                 return " | ".join(map(self.write, items))
-            case All(items):
+            case Intersection(items):
                 return " & ".join(map(self._inner, items))
-            case Not(item):
+            case Complement(item):
                 return f"~{self._inner(item)}"
-            case Times(item, least, most):
-                return f"{self._inner(item)}{{{least},{'' if most is None else most}}}"
+            case Times(item, minimum, maximum):
+                return f"{self._inner(item)}{{{minimum},{'' if maximum is None else maximum}}}"
             case Control() | Json():
                 raise LarkSyntaxError("a control token or a schema within a text")
 
     def _inner(self, expression: Expression) -> str:
         written = self.write(expression)
-        return f"({written})" if isinstance(expression, Options | All | Series) else written
+        return f"({written})" if isinstance(expression, Options | Intersection | Series) else written
 
 
 TextGrammarError = (LarkSyntaxError, RegexSyntaxError)

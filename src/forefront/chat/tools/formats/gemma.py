@@ -13,15 +13,15 @@ from forefront.chat.tools.argument_grammar import (
     custom_text,
     free_text,
     json_value,
-    schema_of,
+    parameters_schema,
     sequence,
     text_conditions,
 )
-from forefront.chat.tools.argument_schema import enumerated, fit, properties, resolve, types
+from forefront.chat.tools.argument_schema import enumerated, fit_to_schema, properties, resolve, types
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.formats.literals import Values, ValueTextError
+from forefront.chat.tools.formats.literals import LiteralReader, ValueTextError
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import TEXT_GRAMMAR, Tool
 
 # Levels of arrays and objects that the grammar knows; it grows with each.
@@ -38,7 +38,7 @@ class GemmaFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         name, char = yield from reader.head("{", char)
         if not name.startswith("call:"):
             raise NotACallError(char)
@@ -46,9 +46,11 @@ class GemmaFormat(ToolFormat):
         text, char = yield from reader.balanced(char, (self.quote,), escapes=False)
         parts = properties(reader.schema)
         try:
-            values = Values(text, self.quote)
+            values = LiteralReader(text, self.quote)
             values.expect("{")
-            found = {key: fit(value, parts.get(key), reader.schema) for key, value in values.members("}", ":")}
+            found = {
+                key: fit_to_schema(value, parts.get(key), reader.schema) for key, value in values.members("}", ":")
+            }
         except ValueTextError:
             raise NotACallError(char) from None
         reader.take(compact(found))
@@ -62,9 +64,9 @@ class GemmaFormat(ToolFormat):
             for name, arguments in calls
         )
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
-        members = self._members(schema_of(tool), tool, rules, 0)
+        members = self._members(parameters_schema(tool), tool, rules, 0)
         return f'{literal(f"call:{tool.function.name}{{")} {members} "}}"'
 
     def block(self, *, parallel: bool) -> str:
@@ -75,7 +77,7 @@ class GemmaFormat(ToolFormat):
         """See `ToolFormat.between`."""
         return self.lead()
 
-    def _members(self, schema: Mapping[str, Any], tool: Tool, rules: Rules, depth: int) -> str:
+    def _members(self, schema: Mapping[str, Any], tool: Tool, rules: LarkRules, depth: int) -> str:
         """Lark expression for keys and values."""
 
         def argument(key: str, part: Any) -> str:
@@ -83,9 +85,9 @@ class GemmaFormat(ToolFormat):
 
         return sequence(schema, argument, f'{FREE_NAME} ":" {self._string((), rules)}', literal(","), rules)
 
-    def _value(self, part: Any, tool: Tool, key: str, rules: Rules, depth: int) -> str:
+    def _value(self, part: Any, tool: Tool, key: str, rules: LarkRules, depth: int) -> str:
         """Lark expression for a value."""
-        root = schema_of(tool)
+        root = parameters_schema(tool)
         values = enumerated(part, root)
         if values is not None:
             quote = self.marker(self.quote)
@@ -105,7 +107,7 @@ class GemmaFormat(ToolFormat):
             return f'"[" ({item} ("," {item})*)? "]"'
         return json_value(part, tool, key)
 
-    def _string(self, conditions: Sequence[str], rules: Rules) -> str:
+    def _string(self, conditions: Sequence[str], rules: LarkRules) -> str:
         """Lark expression for a string."""
         quote = self.marker(self.quote)
         return f"{quote} {free_text(self.quote, rules, conditions, quote if self.quote in self.control else '')}"

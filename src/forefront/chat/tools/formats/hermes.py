@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HermesFormat(ToolFormat):
-    """`gap` is the text around an object, `before` further text in front of it; `keys` name the name and the arguments.
+    """`gap` is the text around an object, `before` further text before it; `keys` name the name and the arguments.
     `together`: several calls share the tags."""
 
     openings: tuple[str, ...] = ("<tool_call>",)
@@ -44,7 +44,7 @@ class HermesFormat(ToolFormat):
     def _object(self, name: str, arguments: Mapping[str, Any]) -> str:
         return self.before + json_call(name, arguments, self.keys)
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         before = f"{literal(self.before)} " if self.before else ""
         return before + json_rule(tool, self.keys)

@@ -1,4 +1,4 @@
-"""Calls as one JSON array behind a marker: `[TOOL_CALLS] [{"name": …, "arguments": {…}}, …]` of Mistral.
+"""Calls as one JSON array after a marker: `[TOOL_CALLS] [{"name": …, "arguments": {…}}, …]` of Mistral.
 
 Also `<|tool_call|>[…]` of Granite 3, `<|tool_call|>[…]<|/tool_call|>` and `functools[…]` of Phi-4-mini,
 `<|START_ACTION|>[…]<|END_ACTION|>` of Command R7B, `<|tools_prefix|>[{NAME: {…}}]<|tools_suffix|>` of Apertus, and the
@@ -14,7 +14,7 @@ from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.formats.hermes import json_call, json_rule
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 
@@ -33,7 +33,7 @@ class JsonListFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`. A single object does without the array."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if (marker or self.bare) and char == "[":
             char = yield from reader.expect("[", char)
         return (yield from reader.entry(char) if self.by_name else reader.object(char))
@@ -49,7 +49,7 @@ class JsonListFormat(ToolFormat):
         opening = self.openings[0] if self.openings else ""
         return f"{opening}{self.space}[{', '.join(made)}{''.join(self.closings)}"
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         if self.by_name:
             return f'{literal(f"{{{compact(tool.function.name)}: ")} {json_arguments(tool)} "}}"'
@@ -76,7 +76,7 @@ class BareListFormat(JsonListFormat):
         """See `ToolFormat.lead`."""
         return ""
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`. The bracket and the first call's head are one lexeme, apart from other text."""
         rules.choice("later", f'", " {json_rule(tool, self.keys)}')
         head = re.escape(f'[{{"{self.keys[0]}": {compact(tool.function.name)}, "{self.keys[1]}": ').replace("/", "\\/")

@@ -14,10 +14,10 @@ _CLOSING: Final = {"(": ")", "[": "]", "{": "}"}
 
 
 class ValueTextError(ValueError):
-    """The text is no value, or not the whole of one."""
+    """The text is not a complete value."""
 
 
-class Values:
+class LiteralReader:
     """Reads values from `text`, in which strings are quoted by `quote`, or as Python does where that is empty."""
 
     def __init__(self, text: str, quote: str = "") -> None:
@@ -32,7 +32,7 @@ class Values:
         return kind, text
 
     def peek(self) -> tuple[str, str]:
-        """The next token, which stays. An empty kind at the end."""
+        """The next token without consuming it. Its kind is empty at the end."""
         return self._tokens[self._place] if self._place < len(self._tokens) else ("", "")
 
     def expect(self, kind: str) -> str:
@@ -93,7 +93,7 @@ class Values:
             number = float("nan")
         if number - number == 0:  # neither infinite nor not a number
             return number
-        if self._quote:  # Gemma leaves the quotes out at times
+        if self._quote:  # Gemma sometimes omits the quotes
             return text
         raise ValueTextError
 

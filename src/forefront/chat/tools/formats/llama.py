@@ -1,5 +1,5 @@
-"""Llama 3's JSON: `{"name": …, "parameters": {…}}` at the beginning of the answer or behind `<|python_tag|>`, further
-calls behind `;`."""
+"""Llama 3's JSON: `{"name": …, "parameters": {…}}` at the beginning of the answer or after `<|python_tag|>`, further
+calls after `;`."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from forefront.chat.output.marker_scanner import TextReading
 from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.formats.hermes import json_call
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact
 from forefront.wire.completions.tools import Tool
 
 
@@ -30,7 +30,7 @@ class LlamaFormat(ToolFormat):
         """See `ToolFormat.write`."""
         return "; ".join(json_call(name, arguments, ("name", "parameters")) for name, arguments in calls)
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`. The head is one lexeme, so that the lexer separates it from other text."""
         kind = re.escape('"type": "function", ')
         head = re.escape(f'"name": {compact(tool.function.name)}, "parameters": ').replace("/", "\\/")

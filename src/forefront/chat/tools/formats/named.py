@@ -10,7 +10,7 @@ from forefront.chat.tools.argument_grammar import json_arguments
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.formats.json_list import JsonListFormat
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 
@@ -23,7 +23,7 @@ class MistralFormat(JsonListFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if not marker or char in ("[", "{"):
             return (yield from JsonListFormat.read(self, reader, marker, char))
         head, char = yield from reader.head("{", char)
@@ -36,7 +36,7 @@ class MistralFormat(JsonListFormat):
             return JsonListFormat.write(self, calls)
         return "".join(f"[TOOL_CALLS]{name}[ARGS]{compact(arguments)}" for name, arguments in calls)
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         if not self.named:
             return JsonListFormat.rule(self, tool, rules)
@@ -54,26 +54,26 @@ class MistralFormat(JsonListFormat):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SectionFormat(ToolFormat):
-    """A section of calls, each of them `before`, the name, `behind`, the arguments, `tail`, `end`.
+    """A section of calls, each of them `before`, the name, `after`, the arguments, `tail`, `end`.
 
     `openings` are the section's marker and that of a call without one; `closings` end a call and the section. With one
     of each, calls stand by themselves. `counted` names are `functions.NAME:PLACE`.
     """
 
     before: str = ""
-    behind: str
+    after: str
     tail: str = ""
     between_calls: str = ""
     counted: bool = False
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
-        """See `ToolFormat.read`. The separator behind the name must be there."""
+        """See `ToolFormat.read`. The separator after the name must be there."""
         call = self.openings[-1]
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if marker != call:
             _, char = yield from reader.one_of((call,), char)
         head, char = yield from reader.head("{", char)
-        name, found, _ = head.removeprefix(self.before).partition(self.behind.strip())
+        name, found, _ = head.removeprefix(self.before).partition(self.after.strip())
         if not found:
             raise NotACallError(char)
         if self.counted:
@@ -86,20 +86,20 @@ class SectionFormat(ToolFormat):
         """See `ToolFormat.write`."""
         call = self.openings[-1]
         made = [
-            f"{call}{self.before}{self._shown(name, place)}{self.behind}{compact(arguments)}"
+            f"{call}{self.before}{self._shown(name, place)}{self.after}{compact(arguments)}"
             f"{self._break()}{self.tail}{self.closings[0]}"
             for place, (name, arguments) in enumerate(calls)
         ]
         return "".join(self.openings[:-1]) + self.between_calls.join(made) + "".join(self.closings[1:])
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         name = f'"functions.{tool.function.name}:" /[0-9]{{1,3}}/' if self.counted else literal(tool.function.name)
         before = f"{self.marker(self.before)} " if self.before else ""
         tail = f" {literal(self._break() + self.tail)}" if self.tail else ""
         call, end = self.marker(self.openings[-1]), self.marker(self.closings[0])
         opening = f"{call} " if len(self.openings) > 1 else ""
-        return f"{opening}{before}{name} {self.marker(self.behind)} {json_arguments(tool)}{tail} {end}"
+        return f"{opening}{before}{name} {self.marker(self.after)} {json_arguments(tool)}{tail} {end}"
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""

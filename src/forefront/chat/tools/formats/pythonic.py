@@ -11,12 +11,12 @@ from string import ascii_letters
 from typing import Any, ClassVar
 
 from forefront.chat.output.marker_scanner import TextReading
-from forefront.chat.tools.argument_grammar import FREE_NAME, escape, json_value, schema_of, sequence
-from forefront.chat.tools.argument_schema import fit, properties, types
+from forefront.chat.tools.argument_grammar import FREE_NAME, escape, json_value, parameters_schema, sequence
+from forefront.chat.tools.argument_schema import fit_to_schema, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
-from forefront.chat.tools.formats.literals import Values, ValueTextError
+from forefront.chat.tools.formats.literals import LiteralReader, ValueTextError
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 _QUOTES = ('"', "'")
@@ -24,14 +24,14 @@ _QUOTES = ('"', "'")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonicFormat(ToolFormat):
-    """A list behind a marker. A call is shown when it is complete, since its values have to be turned into JSON."""
+    """A list after a marker. A call is shown when it is complete, since its values have to be turned into JSON."""
 
     closings: tuple[str, ...] = ("]",)
     more: ClassVar[str] = ","
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if char == "[" and (marker or self.bare):
             char = yield from reader.expect("[", char)
         name, char = yield from reader.head("(", char)
@@ -54,25 +54,25 @@ class PythonicFormat(ToolFormat):
             return f"[{', '.join(_call(*call) for call in calls)}]"
         return f"{self.openings[0]}[{', '.join(_call(*call) for call in calls)}{''.join(self.closings)}"
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
 
         return f"{literal(tool.function.name + '(')} {self.arguments(tool, rules)}"
 
-    def arguments(self, tool: Tool, rules: Rules) -> str:
+    def arguments(self, tool: Tool, rules: LarkRules) -> str:
         """Lark expression for what follows the opening bracket of a call."""
 
         def argument(key: str, part: Any) -> str:
             return f"{literal(key + '=')} {_value(part, tool, key)}"
 
         free = f'{FREE_NAME} "=" {json_value({}, tool)}'
-        return f'{sequence(schema_of(tool), argument, free, literal(", "), rules)} ")"'
+        return f'{sequence(parameters_schema(tool), argument, free, literal(", "), rules)} ")"'
 
     def block(self, *, parallel: bool) -> str:
         """See `ToolFormat.block`."""
         more = ' (", " tool)*' if parallel else ""
-        behind = "".join(f" {self.marker(text)}" for text in self.closings[1:])
-        return f'"[" tool{more} "]"{behind}'
+        after = "".join(f" {self.marker(text)}" for text in self.closings[1:])
+        return f'"[" tool{more} "]"{after}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class BarePythonicFormat(PythonicFormat):
         """See `ToolFormat.lead`."""
         return ""
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`. The list and the first name are one lexeme, apart from other text."""
         arguments = rules.rule(self.arguments(tool, rules))
         rules.choice("later", f"{literal(f', {tool.function.name}(')} {arguments}")
@@ -113,7 +113,7 @@ class FencedPythonicFormat(PythonicFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         name, char = yield from reader.head("(", char)
         printed = name.strip() == "print"
         if printed:
@@ -142,10 +142,10 @@ def _call(name: str, arguments: Mapping[str, Any]) -> str:
 
 def _arguments(text: str, schema: Any) -> dict[str, Any]:
     """The arguments in `(a=1, b="x")`, as the schema has them. Raises `ValueTextError`."""
-    values = Values(text)
+    values = LiteralReader(text)
     values.expect("(")
     parts = properties(schema)
-    found = {key: fit(value, parts.get(key), schema) for key, value in values.members(")", "=")}
+    found = {key: fit_to_schema(value, parts.get(key), schema) for key, value in values.members(")", "=")}
     if values.peek()[0]:
         raise ValueTextError
     return found
@@ -153,7 +153,7 @@ def _arguments(text: str, schema: Any) -> dict[str, Any]:
 
 def _value(part: Any, tool: Tool, key: str) -> str:
     """Lark expression for a value: Python's words, everything else as in JSON."""
-    match sorted(types(part, schema_of(tool)) or ()):
+    match sorted(types(part, parameters_schema(tool)) or ()):
         case ["boolean"] if not isinstance(part, dict) or not part.keys() & {"enum", "const"}:
             return '("True" | "False")'
         case ["null"]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from forefront.chat.output.marker_scanner import TextReading, until
-from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, raw_text, schema_of, sequence
+from forefront.chat.tools.argument_grammar import FREE_NAME, free_text, parameters_schema, raw_text, sequence
 from forefront.chat.tools.argument_schema import enumerated, from_text, properties, types
 from forefront.chat.tools.call_cursor import NotACallError
 from forefront.chat.tools.json_call_parser import JsonCallParser
-from forefront.chat.tools.tool_format import PastCall, Rules, ToolFormat, compact, literal
+from forefront.chat.tools.tool_format import LarkRules, PastCall, ToolFormat, compact, literal
 from forefront.wire.completions.tools import Tool
 
 _CDATA: Final = ("<![CDATA[", "]]>")
@@ -45,7 +45,7 @@ class TaggedFormat(ToolFormat):
 
     def read(self, reader: JsonCallParser, marker: str, char: str) -> TextReading[str]:
         """See `ToolFormat.read`."""
-        char = yield from reader.white(char)
+        char = yield from reader.skip_whitespace(char)
         if self.call and marker != self.call:
             _, char = yield from reader.one_of((self.call,), char)
         name, char = yield from reader.head(self.named[0] + ("<" if self.named == "\n" else ""), char)
@@ -55,7 +55,7 @@ class TaggedFormat(ToolFormat):
         parts = properties(reader.schema)
         first = True
         while True:
-            char = yield from reader.white(char)
+            char = yield from reader.skip_whitespace(char)
             found, char = yield from reader.one_of((self.key, self.end), char)
             if found == self.end:
                 reader.take("{}" if first else "}")
@@ -63,7 +63,7 @@ class TaggedFormat(ToolFormat):
             key, char = yield from reader.head(self.keyed[0], char)
             keyed, char = yield from reader.one_of((self.keyed, self.keyed_json or self.keyed), char)
             if self.value:
-                char = yield from reader.white(char)
+                char = yield from reader.skip_whitespace(char)
                 _, char = yield from reader.one_of((self.value,), char)
             reader.take(("{" if first else ", ") + compact(key.strip()) + ": ")
             first = False
@@ -71,13 +71,13 @@ class TaggedFormat(ToolFormat):
             char = yield from self._argument(reader, parts.get(key.strip(), unknown), char)
 
     def _argument(self, reader: JsonCallParser, part: Any, char: str) -> TextReading[str]:
-        """Reads a value and the tag behind it."""
+        """Reads a value and the tag after it."""
         value = _Value(reader, part, self.trim)
         if not value.string:
             while char.isspace():
                 value.take(char)
                 char = yield None
-            if char and char in "[{":  # what looks like the tag may stand in a string of it
+            if char and char in "[{":  # a string in the value may contain the tag
                 try:
                     text, char = yield from reader.balanced(char, ('"',), escapes=True)
                 except NotACallError as error:
@@ -94,7 +94,7 @@ class TaggedFormat(ToolFormat):
         return (yield None)
 
     def _text(self, value: "_Value", char: str) -> TextReading[str]:
-        """Reads a value up to the tag behind it; returns the tag, else the end of the answer."""
+        """Reads a value up to the tag after it; returns the tag, else the end of the answer."""
         opening, closing = _CDATA
         if not self.cdata or char != "<":
             return (yield from until((self.valued,), char, value.take))
@@ -134,7 +134,7 @@ class TaggedFormat(ToolFormat):
     def _closing(self) -> str:
         return self.gap + self.closings[0] if self.closings else ""
 
-    def rule(self, tool: Tool, rules: Rules) -> str:
+    def rule(self, tool: Tool, rules: LarkRules) -> str:
         """See `ToolFormat.rule`."""
         gap = literal(self.gap) if self.gap else ""
         end = self.trim + self.valued
@@ -146,11 +146,12 @@ class TaggedFormat(ToolFormat):
             head = self.marker(self.key + key + keyed + inner)
             return f"{head} {raw_text(part, tool, key, end, rules, marker, ahead=ahead)} {gap}"
 
-        before, behind = self.marker(self.key), self.marker(self.keyed + inner)
-        free = f"{before} {FREE_NAME} {behind} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
+        before, after = self.marker(self.key), self.marker(self.keyed + inner)
+        free = f"{before} {FREE_NAME} {after} {free_text(end, rules, (), marker, ahead=ahead)} {gap}"
         head = self._head + tool.function.name + self.named
         head += self.gap if self.named != "\n" else ""
-        return f"{self.marker(head)} {sequence(schema_of(tool), argument, free, '', rules)} {self.marker(self.end)}"
+        arguments = sequence(parameters_schema(tool), argument, free, "", rules)
+        return f"{self.marker(head)} {arguments} {self.marker(self.end)}"
 
     def _marked(self, end: str) -> tuple[str, str]:
         """The text of `end` before its first control token, and the Lark expression from that on; both empty if it has
@@ -174,10 +175,10 @@ class TaggedFormat(ToolFormat):
 
 def _is_text(part: Any, tool: Tool) -> bool:
     """Whether a value with the schema `part` is written as it is, and not as JSON."""
-    values = enumerated(part, schema_of(tool))
+    values = enumerated(part, parameters_schema(tool))
     if values is not None:
         return all(isinstance(value, str) for value in values)
-    return "string" in (types(part, schema_of(tool)) or ())
+    return "string" in (types(part, parameters_schema(tool)) or ())
 
 
 class _Value:
@@ -189,7 +190,7 @@ class _Value:
         self._trim = trim
         self.string = types(part, reader.schema) == {"string"}
         self.begun = False
-        self._held = ""  # a line break that may be the one in front of the closing tag
+        self._held = ""  # a line break that may be the one before the closing tag
         self._parts: list[str] = []
 
     def take(self, text: str) -> None:

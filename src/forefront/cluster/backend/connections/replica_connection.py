@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS: Final = 5.0
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
+_MAX_PAUSE: Final = 2.0
 
 
 class ReplicaEvents(Protocol):
@@ -29,7 +29,7 @@ class ReplicaEvents(Protocol):
         """A message apart from the handshake."""
 
     def lost(self, connection: "ReplicaConnection", reason: str) -> None:
-        """A connection that was ready is gone."""
+        """A ready connection was lost."""
 
 
 class ReplicaConnection:
@@ -56,7 +56,7 @@ class ReplicaConnection:
             self._protocol.send(message)
 
     def reset(self, reason: str) -> None:
-        """Close the present connection, and connect again."""
+        """Close the current connection, and connect again."""
         if self._protocol is not None:
             self._protocol.abort(reason)
 
@@ -102,10 +102,10 @@ class ReplicaConnection:
                 began = self._loop.time()
                 reason = await self._ended
                 log.info("the connection to replica %s ended: %s", self.name, reason)
-                if self._loop.time() - began > _LONGEST_PAUSE:
+                if self._loop.time() - began > _MAX_PAUSE:
                     pause = _FIRST_PAUSE
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, _MAX_PAUSE)
 
     def _create_protocol(self) -> FrameProtocol:
         assert self._ended is not None

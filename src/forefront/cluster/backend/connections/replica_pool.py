@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from forefront.cluster.backend.connections.draft_counters import DraftCounters
 from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
 from forefront.cluster.discovery.cluster_watch import ModelWatch
-from forefront.cluster.protocol.frames import Alive, FromReplica, Status
+from forefront.cluster.protocol.frames import FromReplica, Heartbeat, Status
 from forefront.cluster.protocol.replica_identity import ReplicaAddress
 from forefront.cluster.routing.replica_state import ReplicaLoad
 from forefront.cluster.routing.router import PrefixRouter
@@ -19,9 +19,9 @@ from forefront.cluster.routing.router import PrefixRouter
 log = logging.getLogger(__name__)
 
 _TICK: Final = 0.25
-# Ticks between heartbeats to a replica. Each tick has its part of the replicas, so that no tick takes long.
+# Ticks between heartbeats to a replica. Each tick serves a part of the replicas, so that no tick takes long.
 _HEARTBEAT_TICKS: Final = 4
-# A later tick means that this process itself was suspended: the silence of replicas then proves nothing.
+# A tick later than this means that this process was suspended, so the silence of replicas is meaningless.
 _LATE: Final = 1.0
 
 
@@ -104,7 +104,7 @@ class ReplicaPool:
             self._unsubscribe = self._discovery.subscribe(changed)
 
     def wake(self) -> None:
-        """Request a replica of a model that has none. Cheap in quick succession."""
+        """Request a replica for a model without one. Cheap to repeat."""
         if self._discovery is not None:
             self._discovery.wake()
 
@@ -117,8 +117,8 @@ class ReplicaPool:
             self._forget(connection)
 
     def set_addresses(self, addresses: Collection[ReplicaAddress]) -> None:
-        """Take the running replicas of the model, as Ray knows them. One that is no longer among them stays connected
-        as long as its connection lasts, and gets nothing new."""
+        """Take the running replicas of the model, as Ray knows them. A replica that is no longer listed stays connected
+        while its connection lasts, and gets no new requests."""
         before = self._addresses
         self._addresses = {address.name: address for address in addresses if self._understands(address)}
         for name in self._addresses.keys() - before.keys() & self._connections.keys():
@@ -147,7 +147,7 @@ class ReplicaPool:
             self._forget(connection)
 
     def drain(self, connection: ReplicaConnection) -> None:
-        """Give a replica nothing new."""
+        """Send a replica no new requests."""
         connection.state.draining = True
         connection.available = False
         self.router.drain(connection.name)
@@ -212,7 +212,7 @@ class ReplicaPool:
                 if late > _LATE:
                     connection.heard = now
                 if (hash(connection.name) + tick) % _HEARTBEAT_TICKS == 0:
-                    connection.send(Alive())
+                    connection.send(Heartbeat())
                 if now - connection.heard > self._stall_seconds:
                     connection.reset(f"it was silent for {self._stall_seconds:g} seconds")
             self._events.tick(now)

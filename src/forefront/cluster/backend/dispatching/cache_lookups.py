@@ -1,4 +1,4 @@
-"""Questions to replicas: how many tokens of a prompt are in the KV cache."""
+"""Lookups on replicas: the number of a prompt's tokens in the KV cache."""
 
 import asyncio
 import itertools
@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from forefront.cluster.backend.connections.replica_connection import ReplicaConnection
-from forefront.cluster.protocol.frames import Found, Lookup
+from forefront.cluster.protocol.frames import Lookup, LookupResult
 from forefront.cluster.protocol.token_codec import pack_tokens
 from forefront.fairness.tenant import Tenant
 
 
 class CacheLookups:
-    """The open questions of one model. One without an answer for `timeout` seconds counts as 0 tokens."""
+    """The pending lookups of one model. One without an answer for `timeout` seconds counts as 0 tokens."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -33,7 +33,7 @@ class CacheLookups:
         finally:
             self._open[connection.name].pop(number, None)
 
-    def found(self, connection: ReplicaConnection, message: Found) -> None:
+    def found(self, connection: ReplicaConnection, message: LookupResult) -> None:
         """Take an answer."""
         answer = self._open[connection.name].get(message.id)
         if answer is not None and not answer.done():

@@ -88,14 +88,15 @@ class Dispatcher(ABC, Generic[R]):
         return self._running[connection.name].get(number)
 
     def take(self, connection: ReplicaConnection, number: int) -> R | None:
-        """The same, which no longer runs there."""
+        """Remove and return the request of that number on the replica. None if it was cancelled or moved meanwhile."""
         request = self._running[connection.name].pop(number, None)
         if request is not None:
             request.leave()
         return request
 
     def move(self, request: R, reason: str | None) -> None:
-        """Compute a request elsewhere: after a failure, up to `migrations` times, or (None) as its replica ends."""
+        """Move a request to another replica: after a failure, up to `migrations` times, or (None) because its replica
+        ends."""
         if reason is None:
             self.moves.drains += 1
         else:
@@ -114,7 +115,7 @@ class Dispatcher(ABC, Generic[R]):
         self._waiting.pop(request, None)
         if (placement := request.placement) is not None:
             connection = self.pool[placement.replica.name]
-            # First: sending may break the connection, which moves all requests that it has.
+            # Remove the request first: sending may break the connection, which moves all of its requests.
             self.take(connection, request.number)
             connection.send(Cancel(request.number))
 
@@ -159,7 +160,8 @@ class Dispatcher(ABC, Generic[R]):
                 self.fail(request, StepFailedError(message.text))
 
     def available(self) -> None:
-        """See `PoolEvents.available`. On the replica, each moved request precedes those before it, and all new ones."""
+        """See `PoolEvents.available`. On the replica, each moved request precedes earlier moved ones, and all new
+        ones."""
         waiting, self._waiting = self._waiting, {}
         moved = [item for item in waiting.items() if item[0].moves]
         new = [item for item in waiting.items() if not item[0].moves]
@@ -193,5 +195,5 @@ class Dispatcher(ABC, Generic[R]):
             if now > deadline:
                 self.fail(request, EngineUnavailableError(_RETRY_AFTER))
         if self._waiting:
-            # The first one may have been lost with the process that follows the cluster.
+            # The first wake-up may have been lost with the process that follows the cluster.
             self.pool.wake()

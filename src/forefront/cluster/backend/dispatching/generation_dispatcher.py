@@ -14,7 +14,7 @@ from forefront.cluster.backend.dispatching.cache_lookups import CacheLookups
 from forefront.cluster.backend.dispatching.dispatcher import Dispatcher, RemoteLimits
 from forefront.cluster.backend.dispatching.remote_generation import RemoteGeneration
 from forefront.cluster.discovery.cluster_watch import ModelWatch
-from forefront.cluster.protocol.frames import Delta, Found, FromReplica, Pause, Released, Resume, StepTokens
+from forefront.cluster.protocol.frames import Delta, FromReplica, LookupResult, Pause, Released, Resume, StepTokens
 from forefront.engine.generation import Generation
 
 
@@ -27,7 +27,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
         super().__init__(model, limits, discovery, tls)
         self.lookups = CacheLookups(limits.stall_seconds)
         self.tokens_sampled, self.last_token = 0, 0.0
-        # Those whose release is awaited, by the name of the replica and their number.
+        # Cancelled generations whose release is awaited, by the name of the replica and their number.
         self._cancelled: defaultdict[str, dict[int, Generation]] = defaultdict(dict)
 
     def cancel(self, request: RemoteGeneration) -> None:
@@ -39,13 +39,13 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
         self.withdraw(request)
 
     def pause(self, request: RemoteGeneration) -> None:
-        """Let a generation wait, as its reader is far behind."""
+        """Pause a generation because its reader is slow."""
         request.paused = True
         if request.placement is not None:
             self.pool[request.placement.replica.name].send(Pause(request.number))
 
     def resume(self, request: RemoteGeneration) -> None:
-        """Let a generation go on."""
+        """Continue a paused generation."""
         request.paused = False
         if request.placement is not None:
             self.pool[request.placement.replica.name].send(Resume(request.number))
@@ -60,7 +60,7 @@ class GenerationDispatcher(Dispatcher[RemoteGeneration]):
             case Released(id=number):
                 if (generation := self._cancelled[connection.name].pop(number, None)) is not None:
                     generation.release()
-            case Found():
+            case LookupResult():
                 self.lookups.found(connection, message)
             case _:
                 return False

@@ -13,7 +13,7 @@ from forefront.observability.trace_context import trace_headers
 
 class RemoteGeneration(RemoteRequest):
     """One generation. `fingerprint` is that of its first replica: all others must have it too. `paused`: its reader is
-    far behind."""
+    slow."""
 
     __slots__ = (
         "_constraint",
@@ -57,8 +57,8 @@ class RemoteGeneration(RemoteRequest):
         self.fingerprint = generation.fingerprint = placement.replica.fingerprint
         generation.moves = self.moves
         resumed: list[Resumed] = []
-        # A moved one without tokens, too: the replica computes it before new ones. Several continuations without tokens
-        # share the computation of their prompt instead.
+        # A moved generation without tokens is also sent as resumed, so that the replica computes it before new ones.
+        # Several continuations without tokens share the computation of their prompt instead.
         if any(self._outputs) or (self.moves and request.n == 1):
             resumed = [
                 Resumed(index, pack_tokens(output))

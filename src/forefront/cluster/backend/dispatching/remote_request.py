@@ -1,4 +1,4 @@
-"""A request that one replica at a time computes, and that moves to another one when its replica is lost."""
+"""A request that runs on one replica, and moves to another one when its replica is lost."""
 
 from abc import ABC, abstractmethod
 
@@ -8,7 +8,7 @@ from forefront.engine.errors import EngineError
 
 
 class RemoteRequest(ABC):
-    """`placement` is the present one, None while the request waits for a replica and after its end; `number` identifies
+    """`placement`: the current one, None while the request waits for a replica and after its end; `number` identifies
     it there. `moves` counts its changes of replica, `failures` those of them after the loss of one."""
 
     __slots__ = ("failures", "moves", "number", "placement")
@@ -19,7 +19,7 @@ class RemoteRequest(ABC):
 
     @abstractmethod
     def choose(self, router: PrefixRouter) -> Placement:
-        """Its place at a replica of the fingerprint that it needs. Raises `NoReplicaError`."""
+        """Its placement on a replica of the required fingerprint. Raises `NoReplicaError`."""
 
     @abstractmethod
     def message(self, placement: Placement) -> Submit | Embed:

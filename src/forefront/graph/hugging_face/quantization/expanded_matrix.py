@@ -11,7 +11,7 @@ from forefront.graph.block_formats import BlockFormat, Floats
 from forefront.graph.hugging_face.quantization.packed_codes import Rows
 from forefront.graph.model_file import Tensor
 
-# Eight bits in groups of 32 lose less than the codes themselves have lost, and take as much memory.
+# Eight bits in groups of 32 lose less precision than the original quantisation, and take as much memory.
 _BITS: Final = 8
 
 

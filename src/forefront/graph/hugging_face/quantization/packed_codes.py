@@ -1,4 +1,5 @@
-"""Codes of four or eight bits in words of 32, as quantised checkpoints store them, and the other parts of a module."""
+"""Codes of four or eight bits in words of 32 bits, as stored in quantised checkpoints, and the other parts of a
+module."""
 
 from collections.abc import Mapping
 from typing import Any

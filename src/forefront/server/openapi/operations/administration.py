@@ -6,9 +6,9 @@ from forefront.server.openapi.operation import NOT_FOUND, QUERY, STORE, Operatio
 from forefront.wire.admin.history import BudgetList, KeyLimits, RecentRequests, UsageHistory
 from forefront.wire.admin.parse import HistoryQuery, ReportQuery
 from forefront.wire.admin.records import (
+    IssuedKey,
     Key,
     KeyList,
-    MadeKey,
     ModelStatus,
     NewKey,
     Project,
@@ -27,7 +27,7 @@ ADMIN_OPERATIONS: Final = (
         method="POST", path="/admin/keys", group="Administration", name="createKey", scope="admin",
         summary="Make a key", description="Only this response shows the key's text.",
         body=NewKey, example={"name": "mobile app", "limits": {"requests_per_minute": 60}},
-        answer=MadeKey, status=201, errors=STORE,
+        answer=IssuedKey, status=201, errors=STORE,
     ),
     Operation(
         method="GET", path="/admin/keys", group="Administration", name="listKeys", scope="admin",
@@ -46,7 +46,7 @@ ADMIN_OPERATIONS: Final = (
         method="POST", path="/admin/keys/{id}/rotate", group="Administration", name="rotateKey", scope="admin",
         summary="Give a key a new text",
         description="The old text stops working within half a second, and stays in the list as a revoked key.",
-        answer=MadeKey, path_types={"id": PathId}, errors=NOT_FOUND + STORE,
+        answer=IssuedKey, path_types={"id": PathId}, errors=NOT_FOUND + STORE,
     ),
     Operation(
         method="PUT", path="/admin/keys/{id}/limits", group="Administration", name="setKeyLimits", scope="admin",

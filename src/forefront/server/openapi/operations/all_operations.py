@@ -1,4 +1,4 @@
-"""Every operation of the server. A test holds this table against the application's routes."""
+"""Every operation of the server. A test compares this table with the application's routes."""
 
 from typing import Final
 

@@ -21,7 +21,7 @@ async def health(_request: Request) -> Response:
 
 
 def make_ready(catalog: Catalog) -> Callable[[Request], Awaitable[Response]]:
-    """The handler of `GET /ready`. It has each model generate a token, unless one has just been."""
+    """The handler of `GET /ready`. It has each model generate a token, unless it has just generated one."""
 
     async def ready(_request: Request) -> Response:
         try:
