@@ -111,8 +111,8 @@ def serve(
 ) -> None:
     """Serve models over HTTP: `POST /v1/chat/completions`, as in the OpenAI API.
 
-    The first start creates an API key and shows it once; set `FOREFRONT_API_KEY` to use your own key. Converted
-    models and the hashes of keys are kept under `FOREFRONT_HOME` (default `~/.forefront`).
+    The first start creates an API key and shows it once; set `FOREFRONT_API_KEY` to use your own key. Packed
+    weights and the hashes of keys are kept under `FOREFRONT_HOME` (default `~/.forefront`).
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with _errors_shown(console):

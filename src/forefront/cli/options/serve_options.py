@@ -87,7 +87,7 @@ EngineOption = Annotated[
     typer.Option(
         "--engine",
         metavar="auto|forefront|llama.cpp",
-        help="Engine of the models. auto: llama.cpp for GGUF files that this program's own engine does not run.",
+        help="Engine of the models. auto: llama.cpp for GGUF files that Forefront's engine does not run.",
     ),
 ]
 Grace = Annotated[
