@@ -147,7 +147,7 @@ function describe(response: HTTPResponse): string {
   }
   const kind = mediaType(response.headers);
   if (kind === "text/html") {
-    return `${what} with an HTML page: a proxy or another server seems to stand there. Check the base URL.`;
+    return `${what} with an HTML page, probably from a proxy or another server. Check the base URL.`;
   }
   const words = response.text.slice(0, 4 * MAX_SHOWN).split(/\s+/).filter(Boolean).join(" ");
   return kind === "text/plain" && words ? `${what}: ${words.slice(0, MAX_SHOWN)}` : `${what} and did not say why.`;

@@ -97,7 +97,7 @@ def _describe(response: HTTPResponse) -> str:
     if 300 <= response.status < 400:
         return f"{what}, a redirect, which is not followed because it would be given the key. Check the base URL."
     if response.media_type == "text/html":
-        return f"{what} with an HTML page: a proxy or another server seems to stand there. Check the base URL."
+        return f"{what} with an HTML page, probably from a proxy or another server. Check the base URL."
     text = " ".join(response.body[: 4 * _MAX_SHOWN].decode("utf-8", "replace").split())
     if response.media_type == "text/plain" and text:
         return f"{what}: {text[:_MAX_SHOWN]}"

@@ -52,8 +52,8 @@ class Quantized:
     """The decoder of a format's blocks, bytes [blocks, bytes of a block].
 
     `bits`: of one code. `group`: codes that share a scale. `codes`: int8 or uint8 [blocks, values of a block].
-    `scales`: scale and minimum [blocks, groups of a block]. `pairs`: codes of four bits as from 0 to 15, two to a byte,
-    where that takes fewer steps than from `codes`.
+    `scales`: scale and minimum [blocks, groups of a block]. `pairs`: four-bit codes from 0 to 15, two to a byte, if
+    that takes fewer steps than from `codes`.
     """
 
     bits: int

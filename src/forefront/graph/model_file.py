@@ -31,7 +31,7 @@ class Tensor:
 
 
 class MatrixRows(Protocol):
-    """Rows of a matrix that are made when they are selected."""
+    """Rows of a matrix, computed when selected."""
 
     shape: tuple[int, ...]
 
@@ -54,7 +54,7 @@ class ModelFile(Protocol):
         """Views into the mapped file."""
 
     def release(self) -> None:
-        """Give pages that have been read back to the system. They are read again when they are needed."""
+        """Release pages that have been read to the system, which reads them again when needed."""
 
 
 def map_file(path: Path) -> mmap.mmap:
@@ -67,7 +67,7 @@ def map_file(path: Path) -> mmap.mmap:
 
 
 def release_pages(maps: Iterable[mmap.mmap]) -> None:
-    """Give the pages of mapped files back to the system, where it has a call for that."""
+    """Release the pages of mapped files to the system, if it supports that."""
     if hasattr(mmap, "MADV_DONTNEED"):
         for content in maps:
             content.madvise(mmap.MADV_DONTNEED)

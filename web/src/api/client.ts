@@ -1,7 +1,7 @@
 import { createParser } from "eventsource-parser";
 import { ApiError, ConnectionError, parseError } from "./errors";
 
-/** What a stream reports: each event's data, and comments such as a place in the queue. */
+/** The callbacks of a stream: each event's data, and comments such as a place in the queue. */
 export interface StreamHandlers {
   onEvent(data: string): void;
   onComment?(text: string): void;

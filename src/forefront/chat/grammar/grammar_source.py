@@ -12,7 +12,7 @@ from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from forefront.chat.grammar.automaton.lark_reader import LarkSyntaxError, tokens_of
 from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler
-from forefront.chat.grammar.schema.schema_merge import NoValueError
+from forefront.chat.grammar.schema.schema_intersection import NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.schema_rules import SchemaRules
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from forefront.chat.grammar.grammar_source import schema_lark
 from forefront.chat.grammar.schema.ecma_pattern import RAW_TEXT
+from forefront.chat.grammar.schema.schema_intersection import NoValueError
 from forefront.chat.grammar.schema.schema_leaves import lengths, string_conditions
-from forefront.chat.grammar.schema.schema_merge import NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.text_grammar import TextGrammarError, lark_within, regex_within
 from forefront.chat.tools.argument_schema import (

@@ -136,4 +136,6 @@ def _setup_error(error: Exception) -> ForefrontError:
     # The text may quote a proxy's password.
     reason = "" if "@" in str(error) else f": {str(error).rstrip('.') or type(error).__name__}"
     check = f" Check the environment: {', '.join(names)}." if names else ""
-    return ForefrontError(f"The HTTP client cannot be set up{reason}.{check} An `http_client` of yours replaces it.")
+    return ForefrontError(
+        f"The HTTP client cannot be set up{reason}.{check} Alternatively pass your own `http_client`."
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from forefront.engine.model.step_inputs import SequenceInput
 
-# The most tokens that are faster one by one, with 300 to 900 tokens of context.
+# The maximum number of tokens that are faster one by one, with 300 to 900 tokens of context.
 MAX_SHORT_RUN: Final = 6
 
 

@@ -42,7 +42,7 @@ class RunningSet:
         held = self.pool.held
         self.pool.share(matched)
         needed = self.num_blocks_for(sequence) - len(matched)
-        # One spare block per running sequence, so that this one is not preempted again at once.
+        # One spare block per running sequence, so that this sequence is not preempted again at once.
         allocated = self.pool.allocate(needed) if needed + len(self.sequences) <= self.pool.available else None
         if allocated is None:
             self.pool.release(matched)

@@ -44,7 +44,7 @@ class Tenants:
         tenant.weight = owner.weight
         if not tenant.waiting:
             # Idle time earns no credit, and use of free capacity is no debt. One token less than the present time, so
-            # that a newcomer's first step precedes those of tenants that already wait.
+            # that a new tenant's first step precedes those of tenants that already wait.
             tenant.virtual_time = max(tenant.virtual_time, self._present_time() - 1 / tenant.weight)
         tenant.waiting[sequence] = None
         if first:
@@ -85,8 +85,8 @@ class Tenants:
 
     def least_served(self, prefills: Iterable[Sequence]) -> set[str]:
         """The tenants that take part in a step with these prompts while one tenant waits. The first is the one with the
-        least virtual time among those with a prompt. Tenants with more virtual time sit out if they run more sequences
-        for their weight, so that a newcomer's first token costs a small step, not one with all decodes."""
+        least virtual time among those with a prompt. Tenants with more virtual time skip the step if they run more
+        sequences for their weight, so that a new tenant's first token takes a small step without all decodes."""
         first = min((self.of(sequence) for sequence in prefills), key=lambda tenant: tenant.virtual_time)
         load = len(first.running) / first.weight
         return {

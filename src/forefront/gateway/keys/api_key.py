@@ -29,4 +29,4 @@ def validate_key(text: str) -> None:
     if len(text) < MIN_LENGTH or not all("!" <= character <= "~" for character in text):
         raise InvalidApiKeyError(f"FOREFRONT_API_KEY must have at least {MIN_LENGTH} visible ASCII characters")
     if text[0] == text[-1] and text[0] in "\"'":  # `docker run --env-file` keeps quotation marks
-        raise InvalidApiKeyError("FOREFRONT_API_KEY must not stand in quotation marks, which would be part of the key")
+        raise InvalidApiKeyError("FOREFRONT_API_KEY must not be in quotation marks, which would be part of the key")

@@ -38,8 +38,8 @@ _MAX_MODULES: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class SentenceModules:
-    """What follows the transformer: metadata (less the architecture's name) and tensors, as GGUF has them. `paths`: the
-    files with them."""
+    """The modules after the transformer: metadata (without the architecture's prefix) and tensors under GGUF's names.
+    `paths`: their files."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)

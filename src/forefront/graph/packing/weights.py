@@ -69,11 +69,11 @@ class Weights:
         return set(self._file.tensors) - self._used
 
     def leave(self, *names: str) -> None:
-        """Tensors that the model has no use for, if the file has them."""
+        """Mark tensors that the model does not use, if the file has them."""
         self._used.update(names)
 
     def release(self) -> None:
-        """Give pages of the model's files and of the packed matrices back to the system. Thread-safe."""
+        """Release pages of the model's files and of the packed matrices to the system. Thread-safe."""
         self._file.release()
         self._cache.release()
 

@@ -123,7 +123,7 @@ class Completions:
                 connection.close()
                 self._connections.give_back(origin, connection)
         except (ConnectionLostError, MalformedResponseError, OSError) as error:  # TimeoutError is an OSError
-            raise StepFailedError("llama.cpp's server is gone") from error
+            raise StepFailedError("llama.cpp's server does not respond") from error
 
 
 def sampling_fields(sampling: SamplingParams, seed: int, length: int) -> dict[str, Any]:

@@ -139,10 +139,8 @@ def _check_text(text: str, param: str) -> None:
     """
     for char in text:
         if unicodedata.category(char) in _UNSEEN:
-            message = (
-                f"`{param}` must hold no control, format, private or unassigned characters, such as U+{ord(char):04X}."
-            )
-            raise RequestError("invalid_value", message, param=param)
+            rule = "must not contain control, format, private or unassigned characters"
+            raise RequestError("invalid_value", f"`{param}` {rule}, such as U+{ord(char):04X}.", param=param)
     if text != text.strip() or _DOUBLED.search(text):
         message = f"`{param}` must not begin or end with whitespace, nor contain consecutive whitespace."
         raise RequestError("invalid_value", message, param=param)

@@ -7,7 +7,7 @@ from typing import Final
 from forefront.wire.completions.format_aliases import FORMAT_ALIASES, rewrite_format
 from forefront.wire.completions.reasoning_aliases import REASONING_ALIASES, rewrite_reasoning
 from forefront.wire.errors import RequestError
-from forefront.wire.parsing.value_checks import Fields, check_boolean, check_type, put_field, same_json
+from forefront.wire.parsing.value_checks import Fields, check_boolean, check_type, put_field, same_value
 
 # Another name → our field: the published documentation's misspelling, and the newer name of OpenAI's API.
 ALIASES: Final = {"temeperature": "temperature", "max_completion_tokens": "max_tokens"}
@@ -50,14 +50,14 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     for alias, name in (ALIASES | _ENGINE_ALIASES).items():
         if alias in fields:
             value = fields.pop(alias)
-            if not (chat and any(same_json(value, default) for default in _DEFAULTS.get(alias, ()))):
+            if not (chat and any(same_value(value, default) for default in _DEFAULTS.get(alias, ()))):
                 put_field(fields, name, value, alias)
     rewrite_format(fields)
     if chat:
         rewrite_reasoning(fields)
         _rewrite_continuation(fields)
     # `best_of` equal to `n` has no effect.
-    if same_json(fields.get("best_of"), fields.get("n", 1)):
+    if same_value(fields.get("best_of"), fields.get("n", 1)):
         del fields["best_of"]
     if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:
         put_field(fields, "temperature", 0, "do_sample")

@@ -9,7 +9,7 @@ import msgspec
 from forefront.wire.completions.refused_fields import FIELD_TABLES, FieldTables, Refusal
 from forefront.wire.errors import RequestError
 from forefront.wire.parsing.near_names import NearNames
-from forefront.wire.parsing.value_checks import same_json
+from forefront.wire.parsing.value_checks import same_value
 
 # A bound of names, not of occurrences: a long history may repeat a field of another client thousands of times.
 _MAX_UNKNOWN: Final = 64
@@ -133,7 +133,7 @@ def _options(kind: Any) -> tuple[Any, ...]:
 
 def _check_refused(name: str, value: Any, refusal: Refusal, path: str) -> None:
     """Raise `RequestError` 400 unless the value is harmless."""
-    if not any(same_json(value, harmless) for harmless in refusal.harmless):
+    if not any(same_value(value, harmless) for harmless in refusal.harmless):
         text = f"`{path}{name}` is not supported: {refusal.why}."
         raise RequestError("unsupported_parameter", text, param=path + name)
 

@@ -25,7 +25,7 @@ _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=?) (?P<bound>\S+)")
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>.*)", re.DOTALL)
 # The rule of a pattern, by its beginning in msgspec's text.
 _PATTERNS: Final = {
-    r"^[^\\x00": "hold no control characters",
+    r"^[^\\x00": "not contain control characters",
     r"^\\d{4}-": "be a day, such as 2026-01-31",
     r"^[A-Za-z0-9][": "have 1 to 64 letters, digits, underscores, dots or dashes, the first a letter or digit",
 }

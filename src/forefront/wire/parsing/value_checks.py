@@ -27,14 +27,14 @@ def check_type(value: Any, kind: type, name: str, path: str) -> None:
         raise RequestError("invalid_type", f"`{path}` must be {name}.", param=path)
 
 
-def same_json(first: Any, other: Any) -> bool:
+def same_value(first: Any, other: Any) -> bool:
     """Whether two values are the same JSON; to Python, false is 0 and true is 1."""
     return bool(first == other) and isinstance(first, bool) is isinstance(other, bool)
 
 
 def put_field(fields: Fields, name: str, value: Any, alias: str) -> None:
     """Set a field under its own name. Raises if it has another value already."""
-    if name in fields and not same_json(fields[name], value):
+    if name in fields and not same_value(fields[name], value):
         text = f"`{alias}` and `{name}` mean the same but have different values."
         raise RequestError("invalid_value", text, param=alias)
     fields[name] = value

@@ -6,7 +6,7 @@ import type { ChartColors } from "./theme";
 const FONT = '12px "Geist", system-ui, sans-serif';
 const HOUR = 3600;
 
-/** What uPlot needs to draw a panel. `onCursor` gets the place of the pointer in the data, or null. */
+/** The options of uPlot for a panel. `onCursor` gets the index of the data point under the pointer, or null. */
 export function chartOptions(
   panel: Panel,
   range: HistoryRange,
@@ -69,7 +69,7 @@ export function chartOptions(
   };
 }
 
-/** One value makes no line. */
+/** A single value has no line. */
 function isSinglePoint(plot: uPlot, series: number): boolean {
   return (plot.data[series] ?? []).filter((value) => value != null).length === 1;
 }

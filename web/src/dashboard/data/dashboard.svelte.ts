@@ -8,7 +8,7 @@ export type View = keyof typeof VIEWS;
 
 const HISTORY_SECONDS: Record<HistoryRange, number> = { hour: 5, day: 60, month: 120 };
 
-/** The data of all views, which is requested again and again, and the choices of the user. */
+/** The data of all views, which is polled, and the choices of the user. */
 export class Dashboard {
   view = $state<View>(viewOf(location.hash));
   range = $state<HistoryRange>("hour");
@@ -23,9 +23,9 @@ export class Dashboard {
   keys = $state.raw<Key[] | null>(null);
   projects = $state.raw<Project[] | null>(null);
   budgets = $state.raw<BudgetStatus[] | null>(null);
-  /** Why the data is old: the sentence of the last failure. */
+  /** The reason why the data is old: the message of the last failure. */
   problem = $state("");
-  /** Whether the key is valid but no administrator's. */
+  /** Whether the key is valid but lacks admin scope. */
   forbidden = $state(false);
   #changes = $state(0);
 

@@ -18,7 +18,7 @@ interface Chunk {
 
 type Fields = Pick<AnswerMessage, "text" | "reasoning" | "calls" | "finish" | "logprobs" | "usage" | "receipt">;
 
-/** The parts of an answer so far, from the chunks of its stream. Adding a chunk costs what the chunk is long. */
+/** The parts of an answer so far, from the chunks of its stream. Adding a chunk takes time linear in its length. */
 export class AnswerAccumulator {
   private text: string;
   private reasoning = "";

@@ -18,7 +18,7 @@ export function bytes(number: number): string {
   return `${number.toFixed(number < 10 && at > 0 ? 1 : 0)} ${units[at]}`;
 }
 
-/** Shorter answers, in milliseconds, say nothing about a speed: their tokens arrived together. */
+/** Milliseconds. Shorter answers have no meaningful speed, because their tokens arrived together. */
 const SHORTEST = 50;
 
 /** Tokens per second between the first and the last token; null where there are too few. */

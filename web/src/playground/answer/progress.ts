@@ -1,4 +1,4 @@
-/** What a stream waits for, from its comments. `percent` is null where no progress is known. */
+/** The state of a waiting stream, from its comments. `percent` is null where no progress is known. */
 export interface Progress {
   readonly text: string;
   readonly percent: number | null;

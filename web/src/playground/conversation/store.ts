@@ -11,7 +11,7 @@ interface Schema extends DBSchema {
 export type ChangeListener = (conversation: string) => void;
 
 /** The conversations in this browser's IndexedDB. Each message is its own record: tabs replace nothing of each
- * other, and saving an answer costs what the answer is long. */
+ * other, and saving an answer takes time linear in its length. */
 export class ConversationStore {
   private readonly channel: BroadcastChannel;
 

@@ -12,8 +12,8 @@ export function exportText(transcripts: readonly Transcript[]): string {
 }
 
 /**
- * The conversations of an exported file, with new ids, so that an import replaces nothing. Every field is checked: a
- * file comes from anywhere. Throws `ImportError`.
+ * The conversations of an exported file, with new ids, so that an import replaces nothing. Every field is checked: files
+ * are untrusted. Throws `ImportError`.
  */
 export function importText(text: string): Transcript[] {
   let file: unknown;

@@ -4,7 +4,7 @@ import { createLink } from "./links";
 import { TableBlock } from "./table_block";
 import type { Token } from "markdown-it";
 
-/** The only elements that tokens become. No HTML is ever parsed: everything else of an answer is text. */
+/** The elements that tokens can become. No HTML is parsed: everything else in an answer is text. */
 const ELEMENTS: Readonly<Record<string, string>> = {
   p: "p",
   h1: "h3",
@@ -96,7 +96,7 @@ function createElement(token: Token): Node {
   return element;
 }
 
-/** An image of an answer is never loaded: its address would learn who reads the answer. It is shown as a link. */
+/** An image of an answer is never loaded: loading it would reveal the reader to its server. It is shown as a link. */
 function createImageLink(token: Token): Node {
   const link = createLink(String(token.attrGet("src") ?? ""));
   link.className = "image-link";

@@ -21,7 +21,7 @@ const LONG = 8_000;
 
 /**
  * Splits a growing text into Markdown blocks. Only the text after the last settled block is parsed again, so that a
- * stream costs what it is long.
+ * stream takes time linear in its length.
  */
 export class BlockSplitter {
   private offset = 0;
@@ -47,7 +47,7 @@ export class BlockSplitter {
     }
   }
 
-  /** A block ends for certain where the lines that begin the next one are complete: two of a table, all of a formula. */
+  /** A block certainly ends where the first lines of the next one are complete: two of a table, all of a formula. */
   private isComplete(next: Placed, source: string, lines: readonly number[]): boolean {
     if (next.block.kind === "formula_block" && next.block.tokens[0]!.markup === "open") return false;
     const end = lines[next.line + (next.block.kind === "table_open" ? 2 : 1)];

@@ -3,7 +3,7 @@ import { SAMPLING_FIELDS, type Settings, type ToolDefinition } from "./settings"
 
 export type RequestBody = Record<string, unknown> & { readonly model: string; readonly messages: readonly unknown[] };
 
-/** The settings hold something that no request can have; the message is for the user. */
+/** The settings cannot be sent in a request. The message is for the user. */
 export class SettingsError extends Error {}
 
 export const ALTERNATIVES = 5;

@@ -3,7 +3,7 @@ import type { RequestBody } from "./body";
 export const LANGUAGES = ["Python", "Node", "openai", "cURL"] as const;
 export type Language = (typeof LANGUAGES)[number];
 
-/** The name by which the highlighter knows each language. */
+/** The highlighter's name of each language. */
 export const HIGHLIGHT: Record<Language, string> = { Python: "python", Node: "javascript", openai: "python", cURL: "bash" };
 
 /** Parameters of the `openai` package; all others go into `extra_body`. */

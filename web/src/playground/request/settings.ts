@@ -22,7 +22,7 @@ export interface Sampling {
 
 export type SamplingName = keyof Sampling;
 
-/** Everything of a request but its messages. */
+/** A request without its messages. */
 export interface Settings {
   readonly model: string;
   readonly system: string;
@@ -95,7 +95,7 @@ export const DEFAULTS: Settings = {
   logprobs: false,
 };
 
-/** Settings of unknown origin (a file, storage of an older version), with defaults for what is missing or wrong. */
+/** Settings of unknown origin (a file, storage of an older version), with defaults for missing and invalid values. */
 export function normalise(value: unknown): Settings {
   const raw = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
   const text = (name: string, otherwise: string) => (typeof raw[name] === "string" ? raw[name] : otherwise);

@@ -35,7 +35,7 @@ const LOOK = EditorView.theme({
 });
 
 /**
- * An editor in a shadow tree of `host`; returns what removes it. In a shadow tree CodeMirror adopts constructed style
+ * An editor in a shadow tree of `host`; returns a function that removes it. In a shadow tree CodeMirror adopts constructed style
  * sheets, in place of style elements, which the content security policy forbids.
  */
 export function createEditor(host: HTMLElement, { label, text, check, onchange }: EditorOptions): () => void {

@@ -73,7 +73,7 @@ export class Playground {
     this.showSettings = !this.showSettings;
   }
 
-  /** Closes what lies over the conversation in a narrow window. */
+  /** Closes the panels over the conversation in a narrow window. */
   closeDrawers(): void {
     if (!WIDE.matches) this.showSidebar = false;
     if (!WIDEST.matches) this.showSettings = false;

@@ -3,7 +3,7 @@
 from itertools import permutations
 from typing import TYPE_CHECKING, Final
 
-from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError, item_schemas
+from forefront.chat.grammar.schema.schema_intersection import Flat, NoValueError, item_schemas
 
 if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler

@@ -12,18 +12,9 @@ from typing import Any, Final
 from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT
 from forefront.chat.grammar.schema.schema_array import array
 from forefront.chat.grammar.schema.schema_disjoint import DisjointSchemas
+from forefront.chat.grammar.schema.schema_intersection import GROUPS, Flat, NoValueError, intersect_schemas, same_json
 from forefront.chat.grammar.schema.schema_leaves import STRING, number, string
-from forefront.chat.grammar.schema.schema_merge import (
-    GROUPS,
-    KEYWORDS,
-    Flat,
-    NoValueError,
-    SchemaMerger,
-    is_reference_alone,
-    merge_schemas,
-    reference_of,
-    same_json,
-)
+from forefront.chat.grammar.schema.schema_merge import KEYWORDS, SchemaMerger, is_reference_alone, reference_of
 from forefront.chat.grammar.schema.schema_object import object_of
 from forefront.chat.grammar.schema.schema_report import SchemaReport, UnenforceableError
 from forefront.chat.grammar.schema.schema_rules import SchemaRules
@@ -125,7 +116,7 @@ class SchemaCompiler:
                     expressions.append(self.value(option, where))
                 else:
                     flat = self._merger.part(option, where)
-                    expressions.append(self._flat_value(merge_schemas(rest, flat), where))
+                    expressions.append(self._flat_value(intersect_schemas(rest, flat), where))
             except NoValueError:
                 continue
         return self.rules.either(expressions)
@@ -135,7 +126,7 @@ class SchemaCompiler:
         flats = []
         for place, option in enumerate(options):
             try:
-                flats.append(merge_schemas(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
+                flats.append(intersect_schemas(rest, self._merger.part(option, f"{path}.oneOf[{place}]")))
             except NoValueError:
                 continue
         disjoint = DisjointSchemas(self._merger, self.report, path)

@@ -1,6 +1,7 @@
 """A check that two schemas have no common value, so `oneOf` of them equals `anyOf`."""
 
-from forefront.chat.grammar.schema.schema_merge import GROUPS, Flat, NoValueError, SchemaMerger, same_json
+from forefront.chat.grammar.schema.schema_intersection import GROUPS, Flat, NoValueError, same_json
+from forefront.chat.grammar.schema.schema_merge import SchemaMerger
 from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.chat.grammar.schema.schema_types import types_of
 from forefront.chat.grammar.schema.schema_values import is_closed, listed_values, mapping, names_in

@@ -15,7 +15,7 @@ from forefront.chat.grammar.schema.number_pattern import (
     number_at_least,
     number_at_most,
 )
-from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError
+from forefront.chat.grammar.schema.schema_intersection import Flat, NoValueError
 from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.chat.grammar.schema.string_formats import FORMATS
 

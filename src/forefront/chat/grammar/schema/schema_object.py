@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from forefront.chat.grammar.automaton.regex_syntax import RegexSyntaxError
 from forefront.chat.grammar.schema.ecma_pattern import JSON_TEXT, pattern_terminal
+from forefront.chat.grammar.schema.schema_intersection import Flat, NoValueError, matches
 from forefront.chat.grammar.schema.schema_leaves import STRING, string
-from forefront.chat.grammar.schema.schema_merge import Flat, NoValueError, matches
 
 if TYPE_CHECKING:
     from forefront.chat.grammar.schema.schema_compiler import SchemaCompiler

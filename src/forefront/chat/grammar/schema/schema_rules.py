@@ -3,7 +3,7 @@
 from typing import Final
 
 from forefront.chat.grammar.schema.number_pattern import NUMBER
-from forefront.chat.grammar.schema.schema_merge import NoValueError
+from forefront.chat.grammar.schema.schema_intersection import NoValueError
 
 # The prefix of generated rule names, unlikely in a client's grammar.
 _PREFIX: Final = "schema_"

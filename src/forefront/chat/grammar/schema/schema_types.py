@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from forefront.chat.grammar.schema.schema_merge import Flat
+from forefront.chat.grammar.schema.schema_intersection import Flat
 from forefront.chat.grammar.schema.schema_report import SchemaReport
 from forefront.chat.grammar.schema.schema_values import listed_values, type_of
 from forefront.wire.completions.tools import TEXT_GRAMMAR

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from forefront.chat.grammar.schema.schema_merge import Flat, same_json
+from forefront.chat.grammar.schema.schema_intersection import Flat, same_json
 
 
 def admits(schema: Flat, value: Any) -> bool:
