@@ -18,7 +18,7 @@ from tests.support.server import RunningServer
 
 # What the server answers to each method of the corpus; a DELETE is a body that was read as a request.
 _STATUSES = {"POST": 401, "GET": 200, "DELETE": 405}
-_REFUSALS = {400, 431}
+_REFUSALS = {400, 414, 431}
 
 
 @pytest.fixture(scope="module")

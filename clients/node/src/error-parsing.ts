@@ -42,6 +42,7 @@ export const STATUS_BY_CODE: Record<string, number> = {
   request_cancelled: 409,
   headers_too_large: 431,
   body_too_large: 413,
+  target_too_long: 414,
   unsupported_media_type: 415,
   invalid_type: 422,
   invalid_value: 422,

@@ -39,6 +39,7 @@ ERRORS: Final[dict[str, ErrorKind]] = {
     "request_cancelled": ErrorKind(409, "invalid_request_error"),
     "headers_too_large": ErrorKind(431, "invalid_request_error"),
     "body_too_large": ErrorKind(413, "invalid_request_error"),
+    "target_too_long": ErrorKind(414, "invalid_request_error"),
     "unsupported_media_type": ErrorKind(415, "invalid_request_error"),
     "invalid_type": ErrorKind(422, "invalid_request_error"),
     "invalid_value": ErrorKind(422, "invalid_request_error"),

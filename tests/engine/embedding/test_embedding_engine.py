@@ -119,3 +119,33 @@ def test_waiting_tokens_take_four_bytes_each() -> None:
     tracemalloc.stop()
     assert len(inputs) == 100
     assert after - before < 5 * 100 * 1000
+
+
+class CountingCondition(threading.Condition):
+    """Counts the items that are taken each time that it is held."""
+
+    taken = longest = 0
+
+    def __enter__(self) -> bool:
+        entered = super().__enter__()
+        self.taken = 0
+        return entered
+
+
+async def test_many_short_inputs_are_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop waits for the lock under which they are taken."""
+    engine, counting = EmbeddingEngine(NotingModel()), CountingCondition()
+    start_next = engine._queue.start_next
+
+    def start() -> object:
+        counting.taken += 1
+        counting.longest = max(counting.longest, counting.taken)
+        return start_next()
+
+    monkeypatch.setattr(engine, "_changed", counting)
+    monkeypatch.setattr(engine._queue, "start_next", start)
+    engine.start()
+    vectors = await engine.submit(inputs(*range(1, 600), length=1), Tenant("a")).vectors
+    await engine.stop()
+    assert len(vectors) == 599
+    assert 0 < counting.longest <= 257

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+import pytest
+
 from forefront.gateway.store.store_threads import StoreThreads
 
 
@@ -47,5 +49,28 @@ def test_an_error_reaches_the_caller_and_the_thread_goes_on() -> None:
                 continue
             raise AssertionError(number)
         assert await threads.run(lambda: 5) == 5
+
+    asyncio.run(run())
+
+
+def test_a_call_does_not_wait_until_its_thread_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop starts it, and has other work meanwhile."""
+
+    async def run() -> None:
+        threads, begun = StoreThreads(), asyncio.Event()
+        await threads.run(lambda: None)
+        loop, start = asyncio.get_running_loop(), threading.Thread.start
+
+        def start_late(thread: threading.Thread) -> None:
+            asyncio.run_coroutine_threadsafe(begun.wait(), loop).result(30)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_late)
+        released = threading.Event()
+        calls = [asyncio.create_task(threads.run(released.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        begun.set()
+        released.set()
+        assert await asyncio.gather(*calls) == [True, True]
 
     asyncio.run(run())

@@ -172,6 +172,13 @@ def test_malicious_bodies_take_linear_time(body: bytes) -> None:
     refusal(body)
 
 
+def test_a_large_body_that_breaks_off_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's reader, which names what it expected, would hold the interpreter lock for twice the time."""
+    monkeypatch.delattr(json, "loads")
+    text = b"[" + b'"abcd",' * (MB // 7)
+    assert refusal(text) == f"Invalid JSON at line 1, column {len(text) + 1}: the text ends too early."
+
+
 def test_large_bodies_are_read_strictly() -> None:
     text = b'["' + b"x" * MB + b'",]'
-    assert refusal(text) == f"Invalid JSON at line 1, column {len(text)}: expecting value."
+    assert refusal(text) == f"Invalid JSON at line 1, column {len(text)}: trailing comma in array."

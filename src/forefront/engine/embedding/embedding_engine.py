@@ -5,8 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from forefront.engine.embedding.batch_size import max_sequences, padded_length
 from forefront.engine.embedding.embedding_graph import Floats
@@ -21,6 +20,9 @@ _log = logging.getLogger(__name__)
 # Tokens taken from the queue per round, sorted by length so that batches have little padding.
 _ROUND_TOKENS: Final = 8192
 _NO_LIMIT: Final = 2**31
+# Sequences that are taken while the event loop may wait for the lock, less than a millisecond, and the seconds between.
+_PORTION: Final = 256
+_PAUSE: Final = 0.0001
 
 
 class EmbeddingRunner(Protocol):
@@ -43,22 +45,15 @@ class EmbeddingJob:
         self.unfinished = len(inputs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One sequence of a job."""
+class _Item(NamedTuple):
+    """One sequence of a job: a tuple, since the queue hashes thousands of them on the event loop."""
 
     job: EmbeddingJob
-    index: int
+    place: int
 
     @property
     def input(self) -> EmbeddingInput:
-        return self.job.inputs[self.index]
-
-    def __hash__(self) -> int:
-        return hash((id(self.job), self.index))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Item) and other.job is self.job and other.index == self.index
+        return self.job.inputs[self.place]
 
 
 class EmbeddingEngine:
@@ -142,13 +137,24 @@ class EmbeddingEngine:
         """The sequences of the next round; None once the engine stops."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping or self._queue.waiting)
-            if self._stopping:
-                return None
+        items: list[_Item] = []
+        tokens = 0
+        while not self._stopping and tokens < _ROUND_TOKENS:
+            portion = self._take_portion(_ROUND_TOKENS - tokens)
+            items += portion
+            tokens += sum(len(item.input.tokens) for item in portion)
+            if len(portion) < _PORTION:
+                return items
+            time.sleep(_PAUSE)  # else this thread would mostly get the lock again before the event loop
+        return None if self._stopping else items
+
+    def _take_portion(self, most: int) -> list[_Item]:
+        """Up to `_PORTION` sequences, until they have `most` tokens."""
+        with self._changed:
             items: list[_Item] = []
-            tokens = 0
-            while tokens < _ROUND_TOKENS and (item := self._queue.start_next()) is not None:
+            while most > 0 and len(items) < _PORTION and (item := self._queue.start_next()) is not None:
                 items.append(item)
-                tokens += len(item.input.tokens)
+                most -= len(item.input.tokens)
             return items
 
     def _run(self, batch: list[_Item]) -> None:
@@ -183,7 +189,7 @@ class EmbeddingEngine:
             job, tokens = item.job, len(item.input.tokens)
             self._tokens += tokens
             job.computed_tokens += tokens
-            job.results[item.index] = vector
+            job.results[item.place] = vector
             job.unfinished -= 1
             if not job.unfinished and not job.vectors.done():
                 job.vectors.set_result([result for result in job.results if result is not None])

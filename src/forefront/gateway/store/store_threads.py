@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Final, TypeVar
 
@@ -15,8 +15,8 @@ _IDLE: Final = 10.0
 
 
 class StoreThreads:
-    """Daemon threads for blocking calls, one per running call. An idle thread takes the next call, because the event
-    loop would wait for the start of a new thread.
+    """Daemon threads for blocking calls, one per running call. An idle thread takes the next call, because the start of
+    a thread takes long.
 
     asyncio's default executor is unsuitable: its threads are few and shared, and the process waits for them at exit. A
     store that hangs would occupy all of them.
@@ -25,6 +25,8 @@ class StoreThreads:
     def __init__(self, idle_seconds: float = _IDLE) -> None:
         self._idle_seconds = idle_seconds
         self._idle: deque[SimpleQueue[Callable[[], None]]] = deque()  # the queues of idle threads
+        # `Thread.start` waits until the thread has begun, on a loaded machine for tenths of a second.
+        self._starter = ThreadPoolExecutor(1, "forefront-store-start")
 
     async def run(self, call: Callable[[], T]) -> T:
         """Return or raise the result of `call`, which runs in a thread."""
@@ -47,7 +49,8 @@ class StoreThreads:
             calls = self._idle.pop()
         except IndexError:
             calls = SimpleQueue()
-            threading.Thread(target=self._serve, args=(calls,), name="forefront-store", daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(calls,), name="forefront-store", daemon=True)
+            self._starter.submit(_start, thread, future)
         calls.put(work)
         return await asyncio.wrap_future(future)
 
@@ -63,3 +66,11 @@ class StoreThreads:
                 return
             work()
             del work  # with its result
+
+
+def _start(thread: threading.Thread, future: Future[T]) -> None:
+    try:
+        thread.start()
+    except RuntimeError as error:  # the system has no room for a thread
+        if future.set_running_or_notify_cancel():
+            future.set_exception(error)

@@ -20,6 +20,7 @@ from forefront.server.connection.request_framing import (
     closing_unread,
     head_without_upgrade,
     is_rtsp,
+    path_and_query,
 )
 from forefront.server.connection.response_head import with_response_head
 from forefront.server.connection.send_timeout import SendTimeout
@@ -31,6 +32,8 @@ from forefront.server.http.error_response import error_headers, error_status
 from forefront.wire.errors import RequestError
 
 MAX_HEADERS: Final = 64 * 2**10
+# Headers of a request. Each takes a microsecond of the event loop, and 64 KiB hold 16,000.
+MAX_FIELDS: Final = 256
 # Bytes of a request's path and query. To decode 60,000 percent-encoded ones takes 7 ms.
 MAX_TARGET: Final = 2**13
 # Pipelined requests that may wait on one connection.
@@ -57,9 +60,9 @@ def bounded_protocol(options: ProtocolOptions) -> type["BoundedProtocol"]:
 class BoundedProtocol(PiecewiseProtocol):
     """One connection, which is also `scope["connection"]` of its requests.
 
-    The headers of a request must arrive in time and within `MAX_HEADERS` bytes. A client that does not read its
-    response is disconnected. A request that is not HTTP, or that could be framed in two ways, gets an error of the API,
-    and the connection ends.
+    The headers of a request must arrive in time, within `MAX_HEADERS` bytes and `MAX_FIELDS` in number. A client that
+    does not read its response is disconnected. A request that is not HTTP, or that could be framed in two ways, gets an
+    error of the API, and the connection ends.
     """
 
     _options: ClassVar[ProtocolOptions]
@@ -161,8 +164,13 @@ class BoundedProtocol(PiecewiseProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # uvicorn would add trailers to the headers, which have been acted on by then.
-        if self._in_headers:
-            super().on_header(name, value)
+        if not self._in_headers:
+            return
+        if len(self.headers) >= MAX_FIELDS:
+            text = f"A request can have at most {MAX_FIELDS} headers."
+            self._refuse(RequestError("headers_too_large", text))
+            raise AmbiguousRequestError
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
@@ -173,9 +181,9 @@ class BoundedProtocol(PiecewiseProtocol):
             # llhttp ends the request here, without its body.
             self._plain_head = head_without_upgrade(method, version, self.url, self.headers)
             return
-        if len(self.url) > MAX_TARGET:
+        if len(self.url) > MAX_TARGET and len(path_and_query(self.url)) > MAX_TARGET:
             text = f"The path and query must have at most {MAX_TARGET:,} bytes."
-            self._refuse(RequestError("headers_too_large", text))
+            self._refuse(RequestError("target_too_long", text))
             raise AmbiguousRequestError
         check_head(method, version, self.url, self.headers)
         self._in_headers, self._unparsed = False, 0

@@ -15,9 +15,10 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 # CONNECT requests a tunnel. The others belong to ICE and HTTP/2, which llhttp reads too.
 _REFUSED_METHODS: Final = frozenset({b"CONNECT", b"SOURCE", b"PRI"})
 _FRAMING: Final = frozenset({b"host", b"content-length", b"transfer-encoding"})
-# A target in absolute form has a host and no user.
-_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(?:/.*)?", re.IGNORECASE)
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[A-Za-z0-9.:_~%-]+\])(?::[0-9]*)?")
+# A target in absolute form has a host and no user. A name in DNS has 253 characters at most.
+_ABSOLUTE = re.compile(rb"https?://[^/?#@]{1,261}(?:/.*)?", re.IGNORECASE)
+_ORIGIN = re.compile(rb"https?://[^/?#@]*", re.IGNORECASE)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]{1,255}|\[[A-Za-z0-9.:_~%-]{1,255}\])(?::[0-9]{0,5})?")
 
 # Digits of a content length: one more does not fit into 63 bits.
 _MAX_DIGITS: Final = 18
@@ -62,6 +63,12 @@ def check_head(method: bytes, version: str, target: bytes, headers: Iterable[tup
 @lru_cache(256)
 def _is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value.strip(b" \t")) is not None
+
+
+def path_and_query(target: bytes) -> bytes:
+    """The target of a request without the scheme and host that it has in absolute form."""
+    match = _ORIGIN.match(target)
+    return target if match is None else target[match.end() :]
 
 
 def is_rtsp(target: bytes, content: bytes) -> bool:

@@ -11,6 +11,8 @@ from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPEN
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from forefront.server.http.headers import list_members
+
 _OPEN_METRICS_TYPE: Final = "application/openmetrics-text"
 
 
@@ -33,7 +35,7 @@ class Exposition:
 
 def accepts_open_metrics(accept: str) -> bool:
     """Whether an `accept` header names OpenMetrics."""
-    return any(part.split(";")[0].strip().lower() == _OPEN_METRICS_TYPE for part in accept.split(","))
+    return any(part.partition(";")[0].strip().lower() == _OPEN_METRICS_TYPE for part in list_members(accept))
 
 
 def content_type(*, open_metrics: bool) -> str:

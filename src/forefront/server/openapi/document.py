@@ -63,7 +63,7 @@ _COMPLETION_HEADERS: Final = (
     *_RATE_LIMIT_HEADERS,
 )
 # Errors before a request is counted.
-_UNCOUNTED: Final = frozenset({401, 404, 413, 415})
+_UNCOUNTED: Final = frozenset({401, 404, 413, 414, 415, 431})
 
 
 @cache

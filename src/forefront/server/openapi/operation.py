@@ -10,7 +10,7 @@ from msgspec import Meta
 from forefront.wire.errors import ERRORS, ErrorBody
 
 # Groups of error codes.
-ALWAYS = ("request_timeout", "headers_too_large", "internal_error", "overloaded")
+ALWAYS = ("request_timeout", "target_too_long", "headers_too_large", "internal_error", "overloaded")
 GUARDED = ("invalid_api_key",)
 BODY = (
     "invalid_json", "incomplete_body", "missing_parameter", "body_too_large", "unsupported_media_type", "invalid_type",

@@ -28,7 +28,7 @@ from forefront.wire.responses.conversation import (
     parse_new_items,
 )
 from forefront.wire.responses.conversation_records import Conversation, DeletedConversation
-from forefront.wire.responses.item_list import decode_item, item_list, listed, with_ids
+from forefront.wire.responses.item_list import decode_item, encode_item_list, listed, with_ids
 from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import parse_include_query, parse_items_query
 
@@ -76,9 +76,9 @@ class ConversationRoutes:
     async def _create(self, request: Request, parsed: Parsed[NewConversation]) -> Response:
         tenant = tenant_of(request)
         name, metadata = new_id(_PREFIX, time.time()), parsed.body.metadata
-        items = _stored(_with_new_ids(parsed.body.items))
+        items = _with_new_ids(parsed.body.items)
         created = await self._calls(
-            tenant, lambda: self._store.create(tenant.name, name, msgspec.json.encode(metadata), items)
+            tenant, lambda: self._store.create(tenant.name, name, msgspec.json.encode(metadata), _stored(items))
         )
         made = Conversation(id=name, created_at=created, metadata=metadata)
         return send_stored(request, msgspec.json.encode(made), ignored_header(parsed.ignored))
@@ -106,7 +106,7 @@ class ConversationRoutes:
 
         def page() -> bytes:
             contents, more = self._store.page(tenant.name, name, wanted)
-            return msgspec.json.encode(item_list(map(decode_item, contents), more=more))
+            return encode_item_list(map(decode_item, contents), more=more)
 
         return send_stored(request, await self._calls(tenant, page))
 
@@ -114,15 +114,21 @@ class ConversationRoutes:
         tenant, name = tenant_of(request), path_id(request)
         parse_include_query(request.query_params.multi_items())
         items = _with_new_ids(parsed.body.items)
-        await self._calls(tenant, lambda: self._store.add_items(tenant.name, name, _stored(items)))
-        added = msgspec.json.encode(item_list(items, more=False))
-        return send_stored(request, added, ignored_header(parsed.ignored))
+
+        def add() -> bytes:
+            self._store.add_items(tenant.name, name, _stored(items))
+            return encode_item_list(items, more=False)
+
+        return send_stored(request, await self._calls(tenant, add), ignored_header(parsed.ignored))
 
     async def _retrieve_item(self, request: Request) -> Response:
         tenant, name, item_id = tenant_of(request), path_id(request), path_id(request, "item")
         parse_include_query(request.query_params.multi_items())
-        content = await self._calls(tenant, lambda: self._store.item(tenant.name, name, item_id))
-        return send_stored(request, msgspec.json.encode(listed(decode_item(content))))
+
+        def item() -> bytes:
+            return msgspec.json.encode(listed(decode_item(self._store.item(tenant.name, name, item_id))))
+
+        return send_stored(request, await self._calls(tenant, item))
 
     async def _delete_item(self, request: Request) -> Response:
         tenant, name, item_id = tenant_of(request), path_id(request), path_id(request, "item")

@@ -11,7 +11,7 @@ from forefront.server.responses.history import PREFIX, read_history
 from forefront.server.responses.response_store_calls import ResponseStoreCalls
 from forefront.wire.errors import RequestError
 from forefront.wire.responses.chat_request import ParsedResponse, ParsedSource
-from forefront.wire.responses.item_list import ItemList, decode_items, item_list, with_ids
+from forefront.wire.responses.item_list import decode_items, encode_item_list, with_ids
 from forefront.wire.responses.items import InputItem
 from forefront.wire.responses.queries import ItemsQuery
 from forefront.wire.responses.response import Response, ResponseError
@@ -125,7 +125,7 @@ class StoredResponses:
             found = self._store.find(tenant.name, response_id)
             if found is None:
                 raise response_not_found(response_id)
-            return msgspec.json.encode(_page(found, query))
+            return _page(found, query)
 
         return await self._calls(tenant, page)
 
@@ -160,7 +160,7 @@ def _encode(response: Response) -> tuple[bytes, bytes]:
     return msgspec.json.encode(response.output), msgspec.json.encode(rest)
 
 
-def _page(stored: StoredResponse, query: ItemsQuery) -> ItemList:
+def _page(stored: StoredResponse, query: ItemsQuery) -> bytes:
     items = decode_items(stored.input)
     if query.order == "desc":
         items.reverse()
@@ -179,4 +179,4 @@ def _page(stored: StoredResponse, query: ItemsQuery) -> ItemList:
     found = items[begin:end]
     backwards = query.before is not None and query.after is None
     page = found[-query.limit :] if backwards else found[: query.limit]
-    return item_list(page, more=len(found) > query.limit)
+    return encode_item_list(page, more=len(found) > query.limit)

@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from forefront.server.http.headers import list_members
 from forefront.server.sending.send_body import ChunkedResponse
 
 # Content codings in the order of preference, with the endings of their files.
@@ -23,12 +24,19 @@ class StaticFile:
     media_type: str
     coded: Mapping[str, bytes] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    _tags: dict[str | None, str] = field(init=False)  # by content coding
+
+    def __post_init__(self) -> None:
+        contents: dict[str | None, bytes] = {None: self.content}
+        contents.update(self.coded)
+        tags = {coding: f'"{hashlib.sha256(body).hexdigest()[:32]}"' for coding, body in contents.items()}
+        object.__setattr__(self, "_tags", tags)
 
     def respond(self, request: Request) -> Response:
         """The response to GET or HEAD: 304 where the client has this file. Ranges are not served."""
         coding = _accepted(request.headers.get("accept-encoding", ""), self.coded)
         body = self.coded[coding] if coding else self.content
-        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        tag = self._tags[coding]
         headers = {**self.headers, "etag": tag, "vary": "accept-encoding"}
         if _matches(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
@@ -40,7 +48,7 @@ class StaticFile:
 def _accepted(header: str, coded: Mapping[str, bytes]) -> str | None:
     """The best of the content codings that the client accepts (RFC 9110, 12.5.3)."""
     accepted: dict[str, bool] = {}
-    for part in header.lower().split(","):
+    for part in list_members(header.lower()):
         name, _, parameters = part.partition(";")
         weight = parameters.replace(" ", "").removeprefix("q=")
         accepted[name.strip()] = weight == "" or weight.strip("0.") != ""
@@ -49,4 +57,4 @@ def _accepted(header: str, coded: Mapping[str, bytes]) -> str | None:
 
 def _matches(header: str, tag: str) -> bool:
     """Whether `If-None-Match` names the tag (RFC 9110, 13.1.2)."""
-    return tag in [part.strip().removeprefix("W/") for part in header.split(",")]
+    return tag in [part.removeprefix("W/") for part in list_members(header)]

@@ -13,6 +13,8 @@ MAX_MEDIA_PARTS: Final = 64  # of a request
 _MAX_URL: Final = 8192  # characters of a URL other than `data:`
 _DATA_URL: Final = re.compile(r"data:(?P<kind>[\w.+-]*(?:/[\w.+-]+)?)(?:;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]*\Z", re.ASCII)
+# Characters that are checked at a time: a search holds the interpreter lock to its end.
+_PIECE: Final = 2**16
 _INTERNAL: Final = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home", ".corp", ".home.arpa")
 _NUMERIC: Final = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+))*", re.IGNORECASE)
 
@@ -42,14 +44,14 @@ def check_media(messages: Sequence[Message]) -> None:
         elif isinstance(part, FilePart):
             if part.file.file_data is not None:
                 _check_file(part.file.file_data, f"{path}.file.file_data")
-        elif not _BASE64.match(part.input_audio.data):
+        elif not _is_base64(part.input_audio.data):
             _refuse(f"`{path}.input_audio.data` is not base64.", f"{path}.input_audio.data")
 
 
 def _check_url(url: str, param: str) -> None:
     if url[:5].lower() == "data:":
         match = _DATA_URL.match(url)
-        if match is None or not match["kind"].lower().startswith("image/") or not _BASE64.match(url, match.end()):
+        if match is None or not match["kind"].lower().startswith("image/") or not _is_base64(url, match.end()):
             _refuse(f"`{param}` must be like `data:image/png;base64,…`.", param)
         return
     if len(url) > _MAX_URL or not url.isprintable() or " " in url or "\\" in url:
@@ -68,8 +70,12 @@ def _check_url(url: str, param: str) -> None:
 
 def _check_file(data: str, param: str) -> None:
     match = _DATA_URL.match(data)
-    if not _BASE64.match(data, 0 if match is None else match.end()):
+    if not _is_base64(data, 0 if match is None else match.end()):
         _refuse(f"`{param}` must be base64, or like `data:application/pdf;base64,…`.", param)
+
+
+def _is_base64(text: str, start: int = 0) -> bool:
+    return all(_BASE64.match(text, at, at + _PIECE) for at in range(start, len(text), _PIECE))
 
 
 def _is_public(host: str) -> bool:

@@ -40,13 +40,13 @@ def read_json(body: bytes | bytearray, *, replace_surrogates: bool = True) -> An
         body = body[len(BOM_UTF8) :]
     try:
         return decode_json(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        failure = error.with_traceback(None)
     if not body:
         raise RequestError("invalid_json", "The body is empty: send a JSON object.")
     _check_text(body)
     if len(body) > _RELAXED:
-        raise _broken(body)
+        raise _strict_error(body, failure)  # to read it again would hold the lock for twice the time
     relaxed = _without_trailing_commas(_without_lone_surrogates(body) if replace_surrogates else body)
     if relaxed != body:
         try:
@@ -90,10 +90,9 @@ def _without_trailing_commas(body: bytes | bytearray) -> bytes:
 
 def _broken(body: bytes | bytearray) -> RequestError:
     """The error with the place where `body` stops being JSON."""
-    if len(body) <= _RELAXED:
-        for match in _TOKEN.finditer(body):
-            if match[0].endswith((b"NaN", b"Infinity")) and not match[0].startswith(b'"'):
-                return _error_at(body, match.start(), f"{match[0].decode()} is not a number")
+    for match in _TOKEN.finditer(body):
+        if match[0].endswith((b"NaN", b"Infinity")) and not match[0].startswith(b'"'):
+            return _error_at(body, match.start(), f"{match[0].decode()} is not a number")
     try:
         json.loads(body, parse_float=_skip, parse_int=_skip)
     except json.JSONDecodeError as error:
@@ -114,16 +113,25 @@ def _beyond_python(body: bytes | bytearray) -> RequestError:
     """The error for a body that only the strict reader refuses."""
     try:
         decode_json(body)
-    except RecursionError:
-        return RequestError("invalid_json", "Invalid JSON: it nests too deep.")
-    except msgspec.DecodeError as error:
-        if len(body) <= _RELAXED and (found := _number_out_of_range(body)) is not None:
+    except (msgspec.DecodeError, RecursionError) as error:
+        if not isinstance(error, RecursionError) and (found := _number_out_of_range(body)) is not None:
             return _error_at(body, found, "the number is out of range")
-        if place := _PLACE.search(str(error)):
-            return _error_at(body, int(place["byte"]), place["reason"])
-        reason = "a number is out of range" if "range" in str(error) else "half of a surrogate pair"
-        return RequestError("invalid_json", f"Invalid JSON: {reason}.")
+        return _strict_error(body, error)
     return RequestError("invalid_json", "The body is not JSON.")
+
+
+def _strict_error(body: bytes | bytearray, failure: Exception) -> RequestError:
+    """The error for a failure of the strict reader."""
+    if isinstance(failure, RecursionError):
+        return RequestError("invalid_json", "Invalid JSON: it nests too deep.")
+    text = str(failure)
+    if place := _PLACE.search(text):
+        return _error_at(body, int(place["byte"]), place["reason"])
+    # msgspec takes half of a pair at the end of the last string for a text that breaks off.
+    if "truncated" in text and b"\\u" not in body[-16:]:
+        return _error_at(body, len(body), "the text ends too early")
+    reason = "a number is out of range" if "range" in text else "half of a surrogate pair"
+    return RequestError("invalid_json", f"Invalid JSON: {reason}.")
 
 
 def _number_out_of_range(body: bytes | bytearray) -> int | None:

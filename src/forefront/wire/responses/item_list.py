@@ -1,7 +1,7 @@
 """Items of a stored response's input, as they are listed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -191,11 +191,13 @@ def listed(item: InputItem) -> ListedItem:
     )
 
 
-def item_list(items: Iterable[InputItem], *, more: bool) -> ItemList:
-    """The page with those items."""
+def encode_item_list(items: Iterable[InputItem], *, more: bool) -> bytes:
+    """The JSON of an `ItemList` with those items, encoded one at a time: one call for all of them would keep the
+    interpreter lock for up to 8 MiB."""
     data = [listed(item) for item in items]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
-    return ItemList(data=data, first_id=first, last_id=last, has_more=more)
+    encoded: list[Any] = [msgspec.Raw(msgspec.json.encode(item)) for item in data]
+    return msgspec.json.encode(ItemList(data=encoded, first_id=first, last_id=last, has_more=more))
 
 
 def _parts(content: str | list[ContentPart]) -> list[ContentPart]:

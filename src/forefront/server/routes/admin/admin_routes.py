@@ -19,6 +19,8 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.routes.admin.models import model_status
+from forefront.server.sending.json_pieces import encode_in_pieces
+from forefront.server.sending.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin.parse import (
     parse_key_limits,
@@ -38,6 +40,7 @@ _REPORT_SECONDS = 120.0
 _MAX_UNSENT = 16  # reports that are being made or sent: each may take hundreds of MiB on disk
 _CHUNK = 2**16  # bytes
 _IN_MEMORY = 2**20  # bytes
+_NOT_CACHED = {"cache-control": "no-store"}
 
 
 class AdminRoutes:
@@ -75,7 +78,7 @@ class AdminRoutes:
         return _json(await self._store_calls(lambda: self._keys.create(wanted), _tenant(request)), 201)
 
     async def _list_keys(self, request: Request) -> Response:
-        return _json(KeyList(data=await self._store_calls(self._keys.list_keys, _tenant(request))))
+        return await self._list(request, lambda: KeyList(data=self._keys.list_keys()))
 
     async def _show_key(self, request: Request) -> Response:
         return _found(await self._store_calls(lambda: self._keys.get(path_id(request)), _tenant(request)))
@@ -93,7 +96,7 @@ class AdminRoutes:
         )
 
     async def _list_projects(self, request: Request) -> Response:
-        return _json(ProjectList(data=await self._store_calls(self._keys.list_projects, _tenant(request))))
+        return await self._list(request, lambda: ProjectList(data=self._keys.list_projects()))
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
@@ -115,6 +118,11 @@ class AdminRoutes:
             self._unsent -= 1
             raise
         return _Report(file, self._sent)
+
+    async def _list(self, request: Request, read: Callable[[], msgspec.Struct]) -> Response:
+        """The response with a record of any length, which is read and encoded in a thread of the store."""
+        body = await self._store_calls(lambda: encode_in_pieces(read()), _tenant(request))
+        return ChunkedResponse(body, 200, _NOT_CACHED, "application/json")
 
     async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
         """The parsed body."""
@@ -178,4 +186,4 @@ def _found(record: object | None) -> Response:
 
 def _json(record: object, status: int = 200) -> Response:
     # A key's text may be in it.
-    return Response(msgspec.json.encode(record), status, {"cache-control": "no-store"}, "application/json")
+    return Response(msgspec.json.encode(record), status, _NOT_CACHED, "application/json")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from forefront.server.http.headers import list_members
 from forefront.server.sending.static_file import CODINGS, StaticFile
 
 PAGE_FOLDER: Final = files("forefront.server") / "page"
@@ -99,5 +100,5 @@ def _read(folder: Traversable, name: str, headers: dict[str, str]) -> StaticFile
 
 def _reads_html(accept: str) -> bool:
     """Whether the client takes a page, as browsers do; API clients ask for JSON."""
-    types = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    types = [part.partition(";")[0].strip().lower() for part in list_members(accept)]
     return not accept.strip() or any(kind in ("text/html", "text/*", "*/*") for kind in types)
