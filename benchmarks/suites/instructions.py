@@ -1,7 +1,7 @@
 """The work of the interpreter for a request: calls of Python functions and bytecode instructions, with the most costly
 functions. Instant answers, a key with limits and a budget, the ledger on SQLite; one client. Chat completions are
 counted for a backend of the server and for a model of an upstream, and so are streams whose tokens come one by one. The
-same answers are counted for the other APIs."""
+same answers are counted for the other APIs, and requests that run no model."""
 
 import asyncio
 import json
@@ -30,24 +30,35 @@ _PAUSE: Final = 0.004
 _PACED_REQUESTS: Final = 10
 _TOKENS: Final = 64
 _SHOWN: Final = 15
+_PLAIN: Final = ("/health", "/v1/models")  # paths of requests without a body
 
 
 @dataclass(frozen=True)
 class Case:
     """Answers of `tokens` tokens of a model over an API, whose path is `path`."""
 
-    tokens: int
-    streamed: bool
+    tokens: int = 1
+    streamed: bool = False
     model: str = MODEL
     path: str = CHAT
 
     @property
     def title(self) -> str:
         """For a table."""
+        if self.path in _PLAIN:
+            return f"GET {self.path}"
         return f"{self.tokens} token{'s' if self.tokens > 1 else ''}{', streamed' if self.streamed else ''}"
 
-    def fields(self, message: str) -> dict[str, Any]:
-        """A request with that message."""
+    @property
+    def method(self) -> str:
+        """Of the request."""
+        return "GET" if self.path in _PLAIN else "POST"
+
+    def body(self, message: str) -> bytes:
+        """Of a request with that message."""
+        return b"" if self.path in _PLAIN else json.dumps(self._fields(message)).encode()
+
+    def _fields(self, message: str) -> dict[str, Any]:
         fields: dict[str, Any] = {"model": self.model, "stream": self.streamed}
         if self.path == "/v1/responses":
             return fields | {"input": message, "max_output_tokens": self.tokens}
@@ -55,6 +66,7 @@ class Case:
 
 
 CASES: Final = tuple(Case(*answer) for answer in _ANSWERS)
+PLAIN_CASES: Final = tuple(Case(path=path) for path in _PLAIN)
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class Counts:
 
 def run(_repeats: int) -> None:
     """Print the tables."""
-    cases = [Case(*answer, model) for model in (MODEL, THROUGH) for answer in _ANSWERS]
+    cases = [*(Case(*answer, model) for model in (MODEL, THROUGH) for answer in _ANSWERS), *PLAIN_CASES]
     titles = [case.title + (", upstream" if case.model == THROUGH else "") for case in cases]
     measured = _measure_apart(cases)
     rows = [[title, round(counts.calls), round(counts.total)] for title, counts in zip(titles, measured, strict=True)]
@@ -130,7 +142,7 @@ def measure(folder: Path, cases: Sequence[Case], requests: int = REQUESTS) -> li
 
 async def _measure(client: Client, case: Case, requests: int) -> Counts:
     async def send(case: Case, message: str) -> Answer:
-        answer = await client.send("POST", case.path, json.dumps(case.fields(message)).encode())
+        answer = await client.send(case.method, case.path, case.body(message))
         if answer.status != 200 or not answer.ended:
             raise RuntimeError(f"a request failed: {answer}")
         return answer

@@ -105,7 +105,7 @@ def _serve(started: Connection) -> None:
     catalog = Catalog([ServedModel.permanent(MODEL, model)])
     service = CompletionService(catalog, _FreeGateway(), WorkerPool(4, "bodies"))  # type: ignore[arg-type]
     chat = CompletionsEndpoint(CHAT, service)
-    app = FastRoute(Starlette(), {"/v1/chat/completions": chat})
+    app = FastRoute(Starlette(), {("POST", "/v1/chat/completions"): chat})
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
         RequestIdMiddleware(AuthMiddleware(app, _AnyClient()), BodyMemory(), {}, ServerMetrics()),

@@ -127,14 +127,17 @@ def build_app(
         exception_handlers={RequestError: request_error, HTTPException: http_error, Exception: internal_error},
     )
     app.router.redirect_slashes = False
-    authenticated: ASGIApp = AuthMiddleware(FastRoute(app, posts), KeyAuthenticator(services.key_cache), pages.assets)
+    endpoints = _fixed_endpoints(app)
+    authenticated = AuthMiddleware(FastRoute(app, endpoints), KeyAuthenticator(services.key_cache), pages.assets)
     open_app = _with_cors(authenticated, cors_origins)
-    return RequestIdMiddleware(open_app, sources.body_memory, CONVENTIONS, gateway.metrics, _fixed_paths(app))
+    paths = frozenset(path for _, path in endpoints)
+    return RequestIdMiddleware(open_app, sources.body_memory, CONVENTIONS, gateway.metrics, paths)
 
 
-def _fixed_paths(app: Starlette) -> frozenset[str]:
-    """The paths of routes without parameters."""
-    return frozenset(route.path for route in app.routes if isinstance(route, Route) and "{" not in route.path)
+def _fixed_endpoints(app: Starlette) -> dict[tuple[str, str], ASGIApp]:
+    """The endpoints of routes without parameters, by method and path."""
+    routes = [route for route in app.routes if isinstance(route, Route) and "{" not in route.path]
+    return {(method, route.path): route.app for route in routes for method in route.methods or ()}
 
 
 def _completion_endpoints(

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from forefront.server.http.body_memory import BodyMemory
@@ -33,7 +34,7 @@ async def _ask(endpoint: ASGIApp, sent: list[Message], method: str = "POST", pat
         sent.append(message)
 
     scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [(b"x-request-id", b"req_1")]}
-    app = FastRoute(_elsewhere, {"/x": endpoint})
+    app = FastRoute(_elsewhere, {("POST", "/x"): endpoint})
     await RequestIdMiddleware(app, BodyMemory(), {})(scope, receive, send)
 
 
@@ -60,6 +61,12 @@ async def test_nothing_is_added_to_a_started_response(error: Exception) -> None:
     with pytest.raises(type(error)):
         await _ask(_raising(error, begun=True), sent)
     assert [message.get("status") for message in sent] == [200]
+
+
+async def test_a_page_that_a_client_cannot_read_goes_to_the_router() -> None:
+    sent: list[Message] = []
+    await _ask(_raising(HTTPException(404)), sent)
+    assert sent[0]["status"] == 204
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/x"), ("POST", "/x/"), ("POST", "/y")])

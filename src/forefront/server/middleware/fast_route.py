@@ -1,7 +1,8 @@
-"""A route past Starlette's router for completions, the most frequent requests."""
+"""A route past Starlette's router, which compares a path with one route after another."""
 
 from collections.abc import Mapping
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,22 +12,21 @@ from forefront.wire.errors import RequestError
 
 
 class FastRoute:
-    """Calls the endpoints of `posts` for POST requests to their paths, and `app` for all others.
+    """Calls the endpoints of fixed paths, by method and path, and `app` for all other requests.
 
     An exception before the response has begun gets the same error response as in `app`.
     """
 
-    def __init__(self, app: ASGIApp, posts: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: ASGIApp, endpoints: Mapping[tuple[str, str], ASGIApp]) -> None:
         self._app = app
-        self._posts = posts
+        self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._posts.get(scope["path"]) if scope["method"] == "POST" else None
-        if endpoint is None:
-            await self._app(scope, receive, send)
-            return
+        endpoint = self._endpoints.get((scope["method"], scope["path"]), self._app)
         try:
             await endpoint(scope, receive, send)
+        except HTTPException:  # a page that this client cannot read, to which `app` answers as to an unknown path
+            await self._app(scope, receive, send)
         except Exception as error:
             if request_context(scope).status:
                 raise
