@@ -99,6 +99,7 @@ def test_a_response_format_applies_under_every_field_name(
         ({"max_output_tokens": 3}, {"max_tokens": 3}),
         ({"n_predict": -1}, {"max_tokens": None}),
         ({"max_tokens": -1}, {"max_tokens": None}),
+        ({"top_logprobs": 0, "logprobs": False}, {"logprobs": False}),
         ({"max_completion_tokens": -1}, {"max_tokens": None}),
         ({"options": {"num_predict": 3, "temperature": 0}}, {"max_tokens": 3}),
         ({"repeat_penalty": 1.9}, {"repetition_penalty": 1.9}),
