@@ -17,6 +17,31 @@ from tests.support.server import RunningServer, run_server
 
 QUESTION = {"role": "user", "content": "Hello"}
 FIELDS = {"model": "bare", "messages": [QUESTION], "max_tokens": 4}
+# In the manner of Qwen 3.5, Gemma 2 with turns that alternate, and GPT-OSS, which leaves later messages out.
+_SHOWN = "<{{ m.role }}>{{ m.content }}"
+STRICT = {
+    "first": "{% for m in messages %}{% if m.role == 'system' and not loop.first %}"
+    "{{ raise_exception('System message must be at the beginning.') }}{% endif %}" + _SHOWN + "{% endfor %}",
+    "alternating": "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}{% endif %}" + _SHOWN + "{% endfor %}",
+    "silent": "{% for m in messages %}{% if m.role != 'system' or loop.first %}" + _SHOWN + "{% endif %}{% endfor %}",
+}
+AGENT: list[dict[str, object]] = [
+    {"role": "system", "content": "A"},
+    {"role": "developer", "content": "B"},
+    {"role": "assistant", "content": "C"},
+    {"role": "user", "content": "D"},
+    {"role": "user", "content": "E"},
+    {"role": "assistant", "content": "F"},
+    {"role": "system", "content": "G"},
+    {"role": "user", "content": "H"},
+    {"role": "system", "content": "I"},
+]
+ADAPTED = {
+    "first": "<system>A\n\nB<assistant>C<user>D\nE<assistant>F<user>G\n\nH<user>I",
+    "alternating": "<user>A\n\nB<assistant>C<user>D\nE<assistant>F<user>G\n\nH\n\nI",
+    "silent": "<system>A\n\nB<assistant>C<user>D\nE<assistant>F<user>G\n\nH<user>I",
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +93,34 @@ def test_a_template_can_be_given_by_name_and_by_file(bare: Path, tmp_path: Path,
         prompt = client.post("/v1/chat/completions/preflight", json=FIELDS).json()["prompt"]
     expected = "<user>Hello>" if name == "file" else "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
     assert prompt == expected
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_any_order_of_roles_reaches_a_template_that_does_not_show_it(bare: Path, tmp_path: Path, name: str) -> None:
+    """Agents send several messages of the system, some in the middle of the conversation. In all APIs."""
+    file = tmp_path / "strict.jinja"
+    file.write_text(STRICT[name])
+    greeted = [{"role": "assistant", "content": "Hi"}, QUESTION]
+    turns = [{"role": "developer", "content": "B"}, QUESTION, {"role": "developer", "content": "C"}]
+    with (
+        run_server([str(bare), "--chat-template", str(file)], tmp_path / "home") as server,
+        server.client() as client,
+    ):
+
+        def prompt(messages: object) -> str:
+            seen = client.post("/v1/chat/completions/preflight", json=FIELDS | {"messages": messages})
+            assert seen.status_code == 200, seen.text
+            text: str = seen.json()["prompt"]
+            return text
+
+        assert prompt(AGENT) == ADAPTED[name]
+        assert prompt([QUESTION]) == "<user>Hello"
+        assert prompt(greeted).endswith("<assistant>Hi<user>Hello")
+        response = {"model": "bare", "instructions": "A", "input": turns, "max_output_tokens": 4}
+        assert client.post("/v1/responses", json=response).status_code == 200
+        messages = [QUESTION, {"role": "assistant", "content": "Hi"}, {"role": "system", "content": "B"}, QUESTION]
+        message = FIELDS | {"system": "A", "messages": messages}
+        assert client.post("/v1/messages", json=message).status_code == 200
 
 
 @pytest.mark.parametrize(

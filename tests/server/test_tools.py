@@ -137,6 +137,22 @@ def test_a_hundred_and_twenty_eight_tools(server: RunningServer) -> None:
     assert answer.json()["error"]["code"] == "context_length_exceeded"
 
 
+def test_names_that_agents_make_of_servers_and_tools_in_every_api(server: RunningServer) -> None:
+    """Claude Code puts the name of the MCP server first, which marketplaces make of a UUID."""
+    name = "mcp__8b383b1d-b46a-4b70-994c-c7c26b866287__" + "check_domain_availability_and_price".ljust(85, "_")
+    assert len(name) == 128
+    function = {"name": name, "parameters": CITY}
+    made = choice(server, tools=[{"type": "function", "function": function}], tool_choice="required", max_tokens=200)
+    assert {call["function"]["name"] for call in made["message"]["tool_calls"]} == {name}
+    fields = {"model": "forefront-mini", "max_output_tokens": 16, "input": "Hello"}
+    message = {"model": "forefront-mini", "max_tokens": 4, "messages": [QUESTION]}
+    with server.client() as client:
+        tools = [{"type": "function", **function}]
+        assert client.post("/v1/responses", json=fields | {"tools": tools}).status_code == 200
+        tools = [{"name": name, "input_schema": CITY}]
+        assert client.post("/v1/messages", json=message | {"tools": tools}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -11,6 +11,7 @@ from forefront.chat.output.output_parser import MarkupParser, OutputParser
 from forefront.chat.output.reasoning import ReasoningParser, find_reasoning_format
 from forefront.chat.prompt.chat_template import ChatTemplate
 from forefront.chat.prompt.template_messages import TemplateStyle, template_messages, tool_definitions, with_tools
+from forefront.chat.prompt.template_roles import TemplateRoles, find_roles, with_roles
 from forefront.chat.prompt.template_style import find_described_style, find_template_style
 from forefront.chat.prompt.tool_instructions import described_format
 from forefront.chat.tools.argument_grammar import parameters_schema
@@ -41,8 +42,9 @@ class ModelFormat:
         self._template = template
         self._tools = None if self.harmony else find_tool_format(source, control)
         self._reasoning = None if self.harmony else find_reasoning_format(source, control)
-        self._style = TemplateStyle()
+        self._style, self._roles = TemplateStyle(), TemplateRoles()
         if template is not None:
+            self._roles = find_roles(template)
             self._style = find_template_style(template, self._tools, harmony=self.harmony is not None)
             if self.harmony is None and not (self._tools and self._style.takes_tools):
                 self._tools = described_format(control)
@@ -76,7 +78,7 @@ class ModelFormat:
 
     def messages(self, messages: Sequence[Message], offered: Sequence[Tool]) -> list[dict[str, Any]]:
         """The messages as the template takes them."""
-        plain = template_messages(messages, self._style)
+        plain = with_roles(template_messages(messages, self._style), self._roles)
         return with_tools(plain, offered, self._style) if offered else plain
 
     def variables(self, effort: str | None, offered: Sequence[Tool]) -> dict[str, Any]:

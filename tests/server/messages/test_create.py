@@ -121,6 +121,35 @@ def test_a_tool_round(client: anthropic.Anthropic, choice: Any) -> None:
     assert answer.content[0].text
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_tool_runner_goes_on_without_a_thread(client: anthropic.Anthropic, streamed: bool) -> None:
+    """It asks for a conversation on the server, and sends the whole of it where the server has none."""
+    asked = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Get the weather of a city
+
+        Args:
+            city: The city
+        """
+        asked.append(city)
+        return "21 degrees, sunny"
+
+    runner: Any = client.beta.messages.tool_runner(
+        model="forefront-mini",
+        max_tokens=100,
+        messages=[QUESTION],
+        tools=[get_weather],
+        stream=streamed,
+        extra_body={"temperature": 0},
+    )
+    final = runner.until_done()
+    assert asked == ["Rome"]
+    assert final.stop_reason == "end_turn"
+    assert "21" in final.content[0].text
+
+
 async def test_the_asynchronous_client(server: RunningServer) -> None:
     async with anthropic.AsyncAnthropic(base_url=server.url, auth_token=server.key, api_key=None) as client:
         fields: dict[str, Any] = {"model": "tiny", "max_tokens": 6, "messages": HELLO, "extra_body": {"seed": 3}}

@@ -148,7 +148,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
             "there is a call of the id `c` already",
         ),
         ({"max_tokens": 0}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
-        ({"max_tokens": -1}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
+        ({"max_tokens": -2}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
         ({"max_tokens": 2**31}, VALUE, "max_tokens", "`max_tokens` must be an integer of at most 2147483647."),
         ({"max_tokens": 10**40}, VALUE, "max_tokens", "`max_tokens` must be an integer of at most 2147483647."),
         ({"max_tokens": -(10**40)}, VALUE, "max_tokens", "`max_tokens` must be an integer of at least 1."),
@@ -192,6 +192,7 @@ UNSUPPORTED = (400, "unsupported_parameter")
         ({"tools": [TOOL] * 129}, VALUE, "tools", "at most 128 items"),
         ({"tools": [TOOL, TOOL]}, VALUE, "tools[1].function.name", "Two tools have the name `f`."),
         ({"tools": [TOOL | {"function": {"name": "a b"}}]}, VALUE, "tools[0].function.name", "letters, digits"),
+        ({"tools": [TOOL | {"function": {"name": "a" * 129}}]}, VALUE, "tools[0].function.name", "have 1 to 128"),
         (
             {"tools": [TOOL | {"function": {"name": "a", "parameter": {}}}]},
             UNKNOWN,

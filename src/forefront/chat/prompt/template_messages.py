@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from forefront.chat.prompt.template_roles import joined
 from forefront.chat.prompt.tool_instructions import with_instructions, write_result
 from forefront.chat.tools.tool_format import ToolFormat, compact
 from forefront.wire.completions.message import Message
@@ -89,7 +90,8 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
         if message.name:
             plain["name"] = message.name
         shown.append(plain)
-    return _alternating(shown) if style.user_results else shown
+    # Results have become messages of the user.
+    return joined(shown, ("user",), "\n") if style.user_results else shown
 
 
 def with_tools(messages: list[dict[str, Any]], tools: Sequence[Tool], style: TemplateStyle) -> list[dict[str, Any]]:
@@ -174,17 +176,6 @@ def _id(call: ToolCall, place: int, style: TemplateStyle) -> str:
     if not style.short_ids or _SHORT_ID.fullmatch(call.id):
         return call.id
     return hashlib.blake2b(call.id.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()[:9]
-
-
-def _alternating(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same with neighbours of the role `user` put together, since results have become such."""
-    joined: list[dict[str, Any]] = []
-    for message in messages:
-        if joined and message["role"] == joined[-1]["role"] == "user":
-            joined[-1] = joined[-1] | {"content": f"{joined[-1]['content']}\n{message['content']}"}
-        else:
-            joined.append(message)
-    return joined
 
 
 def _one_by_one(messages: Sequence[Message]) -> list[Message]:

@@ -47,7 +47,10 @@ _SAMPLED: Final = (_STREAM_OPTIONS, *_exclusive(*_FORMS))
 RULES: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     ChatRequest: {
         "oneOf": [_given("messages"), _given("prompt")],
-        "allOf": [*_SAMPLED, _needs("top_logprobs", _given("logprobs", const=True))],
+        "allOf": [
+            *_SAMPLED,
+            {"if": _given("top_logprobs", type="integer", minimum=1), "then": _given("logprobs", const=True)},
+        ],
     },
     CompletionRequest: {
         "allOf": [*_SAMPLED, {"if": _given("max_tokens", const=0), "then": _given("echo", const=True)}]

@@ -105,6 +105,9 @@ def _add_unknown(schema: Schema, struct: type[msgspec.Struct]) -> None:
         return
     for name in sorted(ADVICE - properties.keys()):
         properties[name] = {"description": "Accepted, without effect."}
+    if struct is ChatRequest:
+        limit = properties["max_tokens"]
+        properties["max_tokens"] = {**limit, "anyOf": [{"const": -1}, *limit["anyOf"]]}
     for alias, name in ALIASES.items():
         if name in properties and issubclass(struct, SampledRequest):
             properties[alias] = {**properties[name], "description": f"Another name of `{name}`."}

@@ -23,8 +23,8 @@ _ENGINE_ALIASES: Final = {
     "random_seed": "seed",
     "num_return_sequences": "n",
 }
-# Values of an alias that mean the default: no limit.
-_DEFAULTS: Final[dict[str, tuple[int, ...]]] = {"n_predict": (-1,), "num_predict": (-1, -2)}
+# Values that mean no limit, as at llama.cpp, LM Studio and Ollama.
+_NO_LIMIT: Final = {"max_tokens": (-1,), "max_completion_tokens": (-1,), "n_predict": (-1,), "num_predict": (-1, -2)}
 _REWRITTEN: Final = frozenset(
     {
         *ALIASES,
@@ -44,13 +44,16 @@ _REWRITTEN: Final = frozenset(
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
     """The request, without null fields, in our own fields. Raises `RequestError` 422 for a value of the wrong type, and
     for two fields that mean the same and disagree."""
+    if chat and _is_no_limit(fields, "max_tokens"):
+        fields = {name: value for name, value in fields.items() if name != "max_tokens"}
     if _REWRITTEN.isdisjoint(fields):
         return fields
     fields = _spread_options(fields)
     for alias, name in (ALIASES | _ENGINE_ALIASES).items():
         if alias in fields:
+            no_limit = chat and _is_no_limit(fields, alias)
             value = fields.pop(alias)
-            if not (chat and any(same_value(value, default) for default in _DEFAULTS.get(alias, ()))):
+            if not no_limit:
                 put_field(fields, name, value, alias)
     rewrite_format(fields)
     if chat:
@@ -62,6 +65,10 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     if "do_sample" in fields and check_boolean(fields.pop("do_sample"), "do_sample") is False:
         put_field(fields, "temperature", 0, "do_sample")
     return fields
+
+
+def _is_no_limit(fields: Fields, name: str) -> bool:
+    return any(same_value(fields.get(name), value) for value in _NO_LIMIT.get(name, ()))
 
 
 def _spread_options(fields: Fields) -> Fields:

@@ -48,6 +48,8 @@ def parse_chat_request(body: bytes | bytearray) -> ParsedRequest[ChatRequest]:
     parsed = _convert(fields, ChatRequest)
     request = resolve_functions(parsed.request)
     check_chat_request(request)
+    if not request.logprobs:
+        request.top_logprobs = None  # 0, which OpenAI refuses as an upstream
     return ParsedRequest(request, parsed.ignored)
 
 
@@ -149,7 +151,7 @@ def _check_length(request: ChatRequest | CompletionRequest) -> None:
 def check_chat_request(request: ChatRequest) -> None:
     """Rules between fields of a chat request. Raises `RequestError` 422."""
     _check_length(request)
-    if request.top_logprobs is not None and not request.logprobs:
+    if request.top_logprobs and not request.logprobs:
         raise RequestError("invalid_value", "`top_logprobs` needs `logprobs` to be true.", param="top_logprobs")
     names = [tool.function.name for tool in request.tools or ()]
     for index, name in enumerate(names):

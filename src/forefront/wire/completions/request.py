@@ -111,10 +111,11 @@ class Prediction(msgspec.Struct, kw_only=True):
 class ChatRequest(SampledRequest, kw_only=True):
     """The body of `POST /v1/chat/completions`. Each of its fields has an effect.
 
-    `max_tokens` counts the answer's tokens (default: what is left of the context). `tool_choice` is `auto` where tools
-    are offered; with `parallel_tool_calls` false the model makes one call at most. `functions` and `function_call` are
-    the older form of `tools` and `tool_choice`; the answer then has that form too. `reasoning_effort` has an effect for
-    models whose template knows it. `prediction` makes an answer faster where it is right, and changes nothing else.
+    `max_tokens` counts the answer's tokens (default, and -1: what is left of the context). `tool_choice` is `auto`
+    where tools are offered; with `parallel_tool_calls` false the model makes one call at most. `functions` and
+    `function_call` are the older form of `tools` and `tool_choice`; the answer then has that form too.
+    `reasoning_effort` has an effect for models whose template knows it. `prediction` makes an answer faster where it is
+    right, and changes nothing else.
     """
 
     messages: Annotated[list[Message], Meta(min_length=1, max_length=4096)]

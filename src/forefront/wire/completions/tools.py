@@ -9,7 +9,8 @@ from forefront.wire.record import Record
 
 MAX_TOOLS = 128
 
-FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,64}\Z")]
+# Agents put the name of an MCP server in front of a tool's, so 64 characters do not suffice.
+FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}\Z")]
 
 
 class Function(msgspec.Struct, kw_only=True):

@@ -70,12 +70,19 @@ class ToolUseBlock(msgspec.Struct, kw_only=True, tag_field="type", tag="tool_use
     cache_control: CacheControl | None = None
 
 
+class ToolReferenceBlock(msgspec.Struct, kw_only=True, tag_field="type", tag="tool_reference"):
+    """A tool with `defer_loading` that a search has found: from now on the model reads it."""
+
+    tool_name: str
+    cache_control: CacheControl | None = None
+
+
 class ToolResultBlock(msgspec.Struct, kw_only=True, tag_field="type", tag="tool_result"):
     """The result of the call `tool_use_id`. The model reads an `is_error` result after the line `Error:`. Images follow
     the results, as a part of the user's message."""
 
     tool_use_id: Id
-    content: str | list[TextBlock | ImageBlock] | None = None
+    content: str | list[TextBlock | ImageBlock | ToolReferenceBlock] | None = None
     is_error: bool | None = None
     cache_control: CacheControl | None = None
 

@@ -10,7 +10,7 @@ from forefront.wire.completions.parse import ParsedRequest, check_chat_request, 
 from forefront.wire.completions.request import ChatRequest, Sampling
 from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
 from forefront.wire.errors import RequestError
-from forefront.wire.messages.conversation import ConversationMessages
+from forefront.wire.messages.conversation import ConversationMessages, tool_references
 from forefront.wire.messages.parse import parse_request
 from forefront.wire.messages.request import (
     AdaptiveThinking,
@@ -19,11 +19,12 @@ from forefront.wire.messages.request import (
     EnabledThinking,
     MessagesRequest,
 )
-from forefront.wire.messages.tools import chat_tool_choice, parallel_tool_calls
+from forefront.wire.messages.tools import ClientTool, ToolNameChoice, chat_tool_choice, parallel_tool_calls
 from forefront.wire.parsing.field_names import rename_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
 _sampling_of: Final = attrgetter(*_SAMPLING)
+_PLACE: Final = re.compile(r"(?<=^tools\[)\d+(?=\])")
 _TOOL: Final = re.compile(r"(tools\[[^\]]+\])\.function\b(\.parameters\b)?")
 _Effort = Literal["none", "low", "medium", "high", "xhigh"]
 
@@ -46,6 +47,7 @@ def parse_count_tokens_request(body: bytes | bytearray) -> ParsedMessage:
 
 def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> ParsedMessage:
     conversation = ConversationMessages(source.messages, source.system)
+    tools = _loaded_tools(source)
     effort, effort_name, without_effect = _effort(source)
     stops = source.stop_sequences if isinstance(source, MessagesRequest) else None
     form = "output_config.format" if source.output_format is None else "output_format"
@@ -57,12 +59,16 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
         "stop": "stop" if stops is None else "stop_sequences",
     }
 
+    def place_of(index: str) -> str:
+        return str(tools[int(index)][0]) if int(index) < len(tools) else index
+
     def field_name(path: str) -> str:
         if path.startswith("messages"):
             return conversation.field_name(path)
         for begin, name in names.items():
             if path.startswith(begin) and path[len(begin) : len(begin) + 1] in ("", ".", "["):
                 return name + path[len(begin) :]
+        path = _PLACE.sub(lambda match: place_of(match[0]), path)
         return _TOOL.sub(lambda match: match[1] + (".input_schema" if match[2] else ""), path)
 
     try:
@@ -71,7 +77,7 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
             stop=source.stop if stops is None else stops,
             messages=conversation.messages,
             max_tokens=source.max_tokens if isinstance(source, MessagesRequest) else None,
-            tools=None if source.tools is None else [tool.to_chat() for tool in source.tools],
+            tools=None if source.tools is None else [tool.to_chat() for _, tool in tools],
             tool_choice=chat_tool_choice(source.tool_choice),
             parallel_tool_calls=parallel_tool_calls(source.tool_choice),
             reasoning_effort=effort,
@@ -86,8 +92,17 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
     if request.answers_json:
         given: dict[str, Any] = {"stop": request.stop, "stop_token_ids": request.stop_token_ids}
         ignored += tuple(field_name(name) for name, value in given.items() if value)
-    omits = isinstance(source.thinking, EnabledThinking | AdaptiveThinking) and source.thinking.display == "omitted"
-    return ParsedMessage(request, ignored, field_name, omits)
+    display = source.thinking.display if isinstance(source.thinking, EnabledThinking | AdaptiveThinking) else None
+    return ParsedMessage(request, ignored, field_name, display in ("omitted", "updates"))
+
+
+def _loaded_tools(source: CountTokensRequest) -> list[tuple[int, ClientTool]]:
+    """The tools that the model reads, each with its place in the request: not those that no search has found yet."""
+    found = tool_references(source.messages)
+    if isinstance(source.tool_choice, ToolNameChoice):
+        found.add(source.tool_choice.name)
+    tools = enumerate(source.tools or ())
+    return [(place, tool) for place, tool in tools if not tool.defer_loading or tool.name in found]
 
 
 def _effort(source: CountTokensRequest) -> tuple[_Effort | None, str, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from forefront.wire.messages.blocks import (
     SystemBlock,
     TextBlock,
     ThinkingBlock,
+    ToolReferenceBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
@@ -112,6 +113,14 @@ class ConversationMessages:
         return f"{origin.path}.{name}{rest}"
 
 
+def tool_references(messages: Sequence[InputMessage]) -> set[str]:
+    """The names of the tools to which results refer."""
+    blocks = (block for message in messages if isinstance(message.content, list) for block in message.content)
+    results = (block.content for block in blocks if isinstance(block, ToolResultBlock))
+    parts = (part for content in results if isinstance(content, list) for part in content)
+    return {part.tool_name for part in parts if isinstance(part, ToolReferenceBlock)}
+
+
 def _call_field(rest: str) -> str:
     return rest.replace(".function.arguments", ".input").replace(".function", "")
 
@@ -181,6 +190,8 @@ def _add_result(turn: _Turn, path: str, block: ToolResultBlock) -> None:
     for index, part in enumerate(block.content if isinstance(block.content, list) else ()):
         if isinstance(part, TextBlock):
             texts.append(part.text)
+        elif isinstance(part, ToolReferenceBlock):
+            texts.append(f"The tool {part.tool_name} can be called now.")
         else:
             turn.images.append((f"{path}.content[{index}]", _image(part)))
     text = (_ERROR if block.is_error else "") + "\n".join(texts)

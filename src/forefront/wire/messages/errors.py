@@ -31,11 +31,20 @@ _TYPES: Final[dict[int, ErrorType]] = {
 _STATUSES: Final = {"insufficient_credits": 402, "overloaded": 529}
 
 
-class ErrorObject(Record, kw_only=True):
-    """An error: its kind, and a `message` for people that names the field."""
+class ErrorDetails(Record, kw_only=True):
+    """An error for programs: its code, and what is not supported."""
+
+    error_code: Literal["thread_unsupported_request"]
+    unsupported: list[str]
+
+
+class ErrorObject(Record, kw_only=True, omit_defaults=True):
+    """An error: its kind, and a `message` for people that names the field. `details` are set for a `thread`, whose
+    clients then send the whole conversation instead."""
 
     type: ErrorType
     message: str
+    details: ErrorDetails | None = None
 
 
 class MessagesErrorBody(TaggedRecord, kw_only=True, tag="error"):
@@ -58,4 +67,7 @@ def error_object(error: RequestError) -> ErrorObject:
     message = error.message
     if error.param is not None and f"`{error.param}`" not in message:
         message = f"`{error.param}`: {message}"
-    return ErrorObject(type=kind, message=message)
+    details = None
+    if error.code == "unsupported_parameter" and error.param == "thread":
+        details = ErrorDetails(error_code="thread_unsupported_request", unsupported=["thread"])
+    return ErrorObject(type=kind, message=message, details=details)

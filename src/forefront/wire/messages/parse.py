@@ -22,7 +22,7 @@ _CHOICES: Final = (
     Choices(
         re.compile(r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.type"),
         "Blocks of type {value} are not supported here: only `text`, `image`, `tool_use`, `tool_result`, `thinking` "
-        "and `redacted_thinking` are; in a result only `text` and `image`.",
+        "and `redacted_thinking` are; in a result only `text`, `image` and `tool_reference`.",
     ),
     Choices(
         re.compile(r"messages\[\d+\]\.content\[\d+\](\.content\[\d+\])?\.source\.type"),

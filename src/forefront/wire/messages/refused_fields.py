@@ -43,7 +43,6 @@ REFUSED: Final[dict[type, dict[str, Refusal]]] = {
     OutputConfig: {"task_budget": Refusal("tokens are counted for a request, not for a task")},
     ClientTool: {
         "input_examples": Refusal("write examples into `description`", ([],)),
-        "defer_loading": Refusal("every tool is loaded", (False,)),
         "allowed_callers": Refusal("no tools run on the server", (["direct"],)),
     },
     ImageBlock: {"transformations": Refusal("images are not changed")},

@@ -23,10 +23,10 @@ class InputMessage(msgspec.Struct, kw_only=True):
 
 class EnabledThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="enabled"):
     """`budget_tokens` sets the effort for models whose template knows it: low below 4096, medium below 16384, else
-    high. With the `display` `omitted` the text is in the block's `signature` alone."""
+    high. With the `display` `omitted`, or `updates`, the text is in the block's `signature` alone."""
 
     budget_tokens: Annotated[int, Meta(ge=1024, le=2**31 - 1)]
-    display: Literal["summarized", "omitted"] | None = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
 
     @property
     def effort(self) -> Literal["low", "medium", "high"]:
@@ -37,7 +37,7 @@ class EnabledThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="enabl
 class AdaptiveThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="adaptive"):
     """The model decides how much to think."""
 
-    display: Literal["summarized", "omitted"] | None = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
 
 
 class DisabledThinking(msgspec.Struct, kw_only=True, tag_field="type", tag="disabled"):

@@ -10,12 +10,14 @@ from forefront.wire.messages.blocks import CacheControl
 
 class ClientTool(msgspec.Struct, kw_only=True, tag_field="type", tag="custom"):
     """A tool that the client runs. `input_schema` is the JSON schema of its input, an object. With `strict`, a keyword
-    that no grammar can express is an error. `type` may be left out."""
+    that no grammar can express is an error. With `defer_loading` the model reads the tool once a result refers to it.
+    `type` may be left out."""
 
     name: FunctionName
     input_schema: dict[str, Any]
     description: str | None = None
     strict: bool | None = None
+    defer_loading: bool | None = None
     cache_control: CacheControl | None = None
 
     def to_chat(self) -> Tool:

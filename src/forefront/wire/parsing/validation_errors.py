@@ -29,7 +29,7 @@ _PATTERNS: Final = {
     r"^\\d{4}-": "be a day, such as 2026-01-31",
     r"^[A-Za-z0-9][": "have 1 to 64 letters, digits, underscores, dots or dashes, the first a letter or digit",
 }
-_A_NAME: Final = "have 1 to 64 letters, digits, underscores, dots or dashes"
+_A_NAME: Final = "have 1 to 128 letters, digits, underscores, dots or dashes"
 _ENUM = re.compile(r"Invalid (?:enum )?value (?P<value>.*)", re.DOTALL)
 # Messages of the records of tools without the object that their `type` names.
 _NEEDS = re.compile(r"a \w+ of the type `\w+` needs the field `(?P<field>\w+)`", re.IGNORECASE)
