@@ -26,6 +26,9 @@ def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool,
     for library in ("uvicorn", "alembic", "httpx", "httpx2", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("forefront.prompts").setLevel(logging.INFO if prompts else logging.CRITICAL)
+    # What no format shows is not looked up: the caller's place, thread and process.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class _Masking(logging.Formatter):
@@ -52,8 +55,9 @@ class _Human(_Masking):
         return _indented(super().formatStack(stack_info))
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = " ".join(f"{name}={_shown(name, getattr(record, name))}" for name in _EXTRAS if hasattr(record, name))
-        return self.mask(" ".join(part for part in (super().format(record), extras) if part))
+        given = vars(record)
+        extras = [f"{name}={_shown(name, given[name])}" for name in _EXTRAS if name in given]
+        return self.mask(" ".join([super().format(record), *extras]))
 
 
 class _Json(_Masking):
@@ -65,7 +69,8 @@ class _Json(_Masking):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: getattr(record, name) for name in _EXTRAS if hasattr(record, name)}
+        given = vars(record)
+        line |= {name: given[name] for name in _EXTRAS if name in given}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return self.mask(printable(_to_json(line)))
@@ -84,10 +89,6 @@ def _indented(text: str) -> str:
     return "\n".join("    " + printable(line) for line in text.split("\n"))
 
 
-def _to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
 def _plain(value: object) -> object:
     """The JSON value of a record: an object of its fields that are set."""
     if isinstance(value, msgspec.Struct):
@@ -96,3 +97,6 @@ def _plain(value: object) -> object:
         fields |= {name: getattr(value, name) for name in value.__struct_fields__}
         return {name: field for name, field in fields.items() if field is not None and field is not msgspec.UNSET}
     return str(value)
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
