@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
+from forefront.catalog.loaders.automatic_loader import AutomaticLoader
+from forefront.catalog.loaders.llama_cpp_loader import LlamaCppLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
@@ -36,9 +37,11 @@ class Steps:
 def _loader(path: Path, home: Path, arguments: tuple[str, ...] = ()) -> AutomaticLoader:
     source, cache, options = ModelSource("model", path), ModelCache(home), ModelOptions(threads=1)
     local = LocalLoader(source, cache, options, lambda source, _: source)
-    return AutomaticLoader(
-        local, LlamaCppLoader(source, cache, options, lambda source, _: source, None, None, arguments)
-    )
+
+    def llama_cpp(source: ModelSource) -> LlamaCppLoader:
+        return LlamaCppLoader(source, cache, options, lambda source, _: source, None, None, arguments)
+
+    return AutomaticLoader(local, llama_cpp)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,7 @@ async def test_a_projector_goes_to_llama_cpp(tiny_gguf: Path, tmp_path: Path, mo
     write_projector(projector)
     loader = _loader(tiny_gguf, tmp_path)
     source = replace(loader.local.source, projector=projector)
-    loader = AutomaticLoader(replace(loader.local, source=source), replace(loader.llama_cpp, source=source))
+    loader = replace(loader, local=replace(loader.local, source=source))
     loaded = loader.load(Steps())
     assert loaded.build.engine.startswith("llama.cpp")
     assert isinstance(loaded.backend, EngineBackend)
@@ -109,7 +112,7 @@ def test_the_missing_package_gives_a_short_error(
 
 
 def test_directories_are_refused(tmp_path: Path) -> None:
-    loader = _loader(tmp_path, tmp_path).llama_cpp
+    loader = _loader(tmp_path, tmp_path).llama_cpp(ModelSource("model", tmp_path))
     with pytest.raises(SourceError, match=r"llama\.cpp loads GGUF files only"):
         loader.load(Steps())
     with pytest.raises(SourceError):

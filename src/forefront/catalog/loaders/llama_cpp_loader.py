@@ -1,32 +1,21 @@
-"""Loads GGUF files into llama.cpp, in a child process, and chooses between that and this process."""
+"""Loads GGUF files into llama.cpp, in a child process."""
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from forefront.catalog.loaders.fingerprint import fingerprint
-from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.loaders.memory_estimate import estimate_memory
-from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, ModelLoader, Progress
+from forefront.catalog.loading.loaded_model import Build, LoadedModel, LoadEstimate, Progress
 from forefront.catalog.machine.cpus import limited_threads
 from forefront.catalog.model_cache import ModelCache
 from forefront.catalog.sources.source import ModelSource, SourceError
 from forefront.engine.model.model import ModelOptions
 from forefront.graph.errors import ModelFileError
-from forefront.managed_engines.engine_choice import reason_for_llama_cpp
-from forefront.managed_engines.errors import EngineNotInstalledError, EngineStartError
-from forefront.managed_engines.llama_cpp.loading import (
-    LlamaCppOptions,
-    check_installed,
-    engine_version,
-    estimate,
-    is_installed,
-    load_llama_cpp,
-)
+from forefront.managed_engines.errors import EngineStartError
+from forefront.managed_engines.llama_cpp.installation import engine_version
+from forefront.managed_engines.llama_cpp.loading import LlamaCppOptions, estimate, load_llama_cpp
 from forefront.managed_engines.model_header import read_model_header
-
-log = logging.getLogger(__name__)
 
 # As the receipt names it: llama.cpp reports no more.
 _PRECISION: Final = "weights as stored, precision of llama.cpp"
@@ -87,45 +76,3 @@ class LlamaCppLoader:
         if source.projector is not None and not {"--mmproj", "-mm"} & set(arguments):
             arguments = (*arguments, "--mmproj", str(source.projector))
         return LlamaCppOptions(limited_threads(options.threads), options.kv_cache_bytes, self.context_length, arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class AutomaticLoader:
-    """Loads a model into this process, or into llama.cpp where this process does not run it."""
-
-    local: LocalLoader
-    llama_cpp: LlamaCppLoader
-
-    def estimate(self) -> LoadEstimate:
-        """See `ModelLoader.estimate`."""
-        return self._choose(self.local.source)[0].estimate()
-
-    def load(self, progress: Progress) -> LoadedModel:
-        """See `ModelLoader.load`."""
-        source = self.local.fetch(self.local.source, progress)
-        loader, reason = self._choose(source)
-        if reason is not None:
-            log.info("%s is served by llama.cpp: the file %s", source.name, reason)
-            try:
-                check_installed()
-            except EngineNotInstalledError as error:
-                raise SourceError(f"{source.path}: the file {reason}, which needs llama.cpp; {error}") from None
-        return loader.load(progress)
-
-    def _choose(self, source: ModelSource) -> tuple[ModelLoader, str | None]:
-        """The loader, and the reason if it is that of llama.cpp. A file that cannot be read is left to this process,
-        which reports what is wrong with it. A vision model is served for text by this process without llama.cpp. Raises
-        `SourceError` for a draft model with llama.cpp."""
-        reason = None
-        if source.projector is not None and is_installed():
-            reason = "has a projector for images"
-        elif source.is_gguf:
-            try:
-                reason = reason_for_llama_cpp(read_model_header(source.path))
-            except (ModelFileError, OSError):
-                reason = None
-        if reason is None:
-            return replace(self.local, source=source), None
-        if self.local.draft is not None:
-            raise SourceError(f"{source.path}: the file {reason}, so llama.cpp serves it, without a draft model")
-        return replace(self.llama_cpp, source=source), reason

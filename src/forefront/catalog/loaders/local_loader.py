@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from forefront.catalog.loaders.fingerprint import fingerprint, settings_files
 from forefront.catalog.loaders.gguf_model import GgufModel
-from forefront.catalog.loaders.hf_model import HfModel
 from forefront.catalog.loaders.ir_model import (
     ir_digest,
     load_ir,
@@ -193,9 +192,18 @@ def weights_digest(source: ModelSource, cache: ModelCache) -> str:
 
 def _open_model(source: ModelSource, cache: ModelCache) -> PreparedModel:
     """A model from GGUF or Hugging Face files. Raises `SourceError`."""
-    model = (GgufModel if source.is_gguf else HfModel)(source, cache, exact=True)
+    model = _kind_of(source)(source, cache, exact=True)
     model.check_architecture()
     return model
+
+
+def _kind_of(source: ModelSource) -> type[PreparedModel]:
+    if source.is_gguf:
+        return GgufModel
+    # Imported here because servers of GGUF files start sooner without it.
+    from forefront.catalog.loaders.hf_model import HfModel
+
+    return HfModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +269,7 @@ def load_parts(
         options = _tuned(source, tunings, lambda: digest, options)
         return LoadedParts(load_ir(source.path), digest, "weights as stored", options)
     with progress.step(f"Reading {source.name}"):
-        model = (GgufModel if source.is_gguf else HfModel)(
+        model = _kind_of(source)(
             source, cache, exact=not options.quantize_activations, quantize=options.quantize_weights
         )
         model.prepare_digest()

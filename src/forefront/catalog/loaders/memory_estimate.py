@@ -1,5 +1,6 @@
 """The memory that a model takes in this process, from the metadata of its files."""
 
+from pathlib import Path
 from typing import Final
 
 from forefront.catalog.loaders.prepared_model import context_length
@@ -13,7 +14,6 @@ from forefront.graph.architectures.lfm import convolution_channels
 from forefront.graph.build import makes_embeddings
 from forefront.graph.errors import ModelFileError
 from forefront.graph.gguf.gguf_file import GgufFile
-from forefront.graph.hugging_face.model import HuggingFaceModel
 from forefront.graph.model_file import ModelFile, Tensor
 from forefront.graph.packing.layout import BITS
 from forefront.graph.packing.pack import Rounding, layout_of
@@ -37,7 +37,7 @@ def estimate_memory(source: ModelSource, options: ModelOptions, context: int | N
         if source.is_ir:
             size = _ir_bytes(source) + _FIXED + options.kv_cache_bytes
             return LoadEstimate(size, created, _ir_context(source, context))
-        file: ModelFile = GgufFile(source.path) if source.is_gguf else HuggingFaceModel(source.path)
+        file = GgufFile(source.path) if source.is_gguf else _directory(source.path)
         longest = context_length(file.metadata)
         context = longest if context is None else min(context, longest)
         size = int(_weight_bytes(file, options) * (1 + _SHARE)) + _FIXED + _kv_cache_bytes(file, context, options)
@@ -46,6 +46,13 @@ def estimate_memory(source: ModelSource, options: ModelOptions, context: int | N
         raise SourceError(f"{source.path}: {error}") from None
     except OSError as error:
         raise SourceError(f"{source.path}: it cannot be read: {error.strerror}") from None
+
+
+def _directory(path: Path) -> ModelFile:
+    # Imported here because servers of GGUF files start sooner without it.
+    from forefront.graph.hugging_face.model import HuggingFaceModel
+
+    return HuggingFaceModel(path)
 
 
 def _weight_bytes(file: ModelFile, options: ModelOptions) -> int:

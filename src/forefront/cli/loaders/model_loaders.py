@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from forefront.catalog.catalog import Catalog, ServedModel
-from forefront.catalog.loaders.llama_cpp_loader import AutomaticLoader, LlamaCppLoader
+from forefront.catalog.loaders.automatic_loader import AutomaticLoader
 from forefront.catalog.loaders.local_loader import LocalLoader
 from forefront.catalog.loading.load_queue import LoadQueue
 from forefront.catalog.loading.loaded_model import ModelLoader, Progress
@@ -85,11 +85,16 @@ def _make_loader(configured: ConfiguredModel, source: ModelSource, home: Path) -
         draft_source = PulledModels(home).locate(find_source(options.draft))
         room = options.kv_cache_bytes // DRAFT_KV_SHARE
         draft = LocalLoader(draft_source, cache, replace(options, draft="", kv_cache_bytes=room), _FilePuller(home))
+
+    def llama_cpp(source: ModelSource) -> ModelLoader:
+        from forefront.catalog.loaders.llama_cpp_loader import LlamaCppLoader
+
+        return LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
+
+    if configured.engine == "llama.cpp":
+        return llama_cpp(source)
     local = LocalLoader(source, cache, options, fetch_files, template, settings.context_length, draft)
-    llama_cpp = LlamaCppLoader(source, cache, options, fetch_files, template, settings.context_length, arguments)
-    if configured.engine == "auto":
-        return AutomaticLoader(local, llama_cpp)
-    return llama_cpp if configured.engine == "llama.cpp" else local
+    return AutomaticLoader(local, llama_cpp) if configured.engine == "auto" else local
 
 
 class _FilePuller:

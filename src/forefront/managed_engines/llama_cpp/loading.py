@@ -1,12 +1,10 @@
 """From a GGUF file to a backend whose tokens llama.cpp generates."""
 
-import importlib.util
 import json
 import logging
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Final
 
 from forefront.chat.local.loading import LoadError, create_preparer
@@ -14,10 +12,11 @@ from forefront.graph.errors import ModelFileError
 from forefront.graph.settings import Settings
 from forefront.managed_engines.engine_backend import EngineBackend, base_url
 from forefront.managed_engines.engine_process import Endpoint, EngineProcess, Launch, ProcessLimits
-from forefront.managed_engines.errors import EngineNotInstalledError, EngineSettingsError, EngineStartError
+from forefront.managed_engines.errors import EngineSettingsError, EngineStartError
 from forefront.managed_engines.llama_cpp.backend import LlamaCppBackend
 from forefront.managed_engines.llama_cpp.engine import LlamaCppEngine, LlamaCppLimits
 from forefront.managed_engines.llama_cpp.hidden_tokens import PieceIndex
+from forefront.managed_engines.llama_cpp.installation import check_installed
 from forefront.managed_engines.llama_cpp.settings import LlamaCppSettings, with_arguments
 from forefront.managed_engines.model_header import ModelHeader
 from forefront.tokenizer.errors import TokenizerError
@@ -27,7 +26,6 @@ from forefront.upstream.spec import Capability, UpstreamSpec
 log = logging.getLogger(__name__)
 
 _CHILD: Final = "forefront.managed_engines.llama_cpp.server_process"
-_PACKAGE: Final = "xllamacpp"
 # Of the process without weights and KV cache: Python, the library, buffers. Measured with models of 1 to 100 MB.
 _FIXED_BYTES: Final = 64 * 2**20
 # Capabilities of upstreams by the names of llama.cpp's modalities.
@@ -46,23 +44,6 @@ class LlamaCppOptions:
     kv_cache_bytes: int = 2 * 2**30
     context_length: int | None = None
     arguments: Sequence[str] = ()
-
-
-def engine_version() -> str:
-    """The engine's name and version. Raises `EngineNotInstalledError`."""
-    check_installed()
-    return f"llama.cpp, {_PACKAGE} {version(_PACKAGE)}"
-
-
-def is_installed() -> bool:
-    """Whether llama.cpp can be started."""
-    return importlib.util.find_spec(_PACKAGE) is not None
-
-
-def check_installed() -> None:
-    """Raises `EngineNotInstalledError`."""
-    if not is_installed():
-        raise EngineNotInstalledError("llama.cpp is not installed: pip install 'forefront[llamacpp]'")
 
 
 def estimate(header: ModelHeader, options: LlamaCppOptions) -> tuple[int, int]:
