@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
+import msgspec
+
 from forefront.chat.events import Event
 from forefront.engine.engine_stats import EngineStats
 from forefront.fairness.tenant import Tenant
@@ -60,8 +62,7 @@ class PreparedRequest(Protocol):
         """The paths of keywords of schemas that do not bind the answer."""
 
 
-@dataclass(slots=True)
-class RunUsage:
+class RunUsage(msgspec.Struct):
     """Tokens of one run. `cached_tokens` of the prompt came from the KV cache, `output_tokens` were sampled over all
     choices, `reasoning_tokens` of those within reasoning. `started` is the Unix time of the first token.
     `prompt_tokens` is set where the prepared request only bounds them. `estimated`: not counted by the engine."""
@@ -74,8 +75,7 @@ class RunUsage:
     started: float | None = None
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct):
     """A request that is being answered. Closing `events` early (`aclose`) stops the work.
 
     `usage` is final once `events` have ended or are closed. `computed` gets the number of sampled tokens when the

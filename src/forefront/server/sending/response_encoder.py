@@ -8,14 +8,13 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from functools import cached_property
 from typing import Any
 
 from forefront.catalog.catalog import ModelUse
 from forefront.chat.events import ChoiceEnd, Completed, ContentDelta, Event, Started, UpstreamReport
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.server.sending.sse import DONE, encode_event, encode_waiting
-from forefront.server.sending.text_frames import TextFrames
+from forefront.server.sending.text_frames import encode_text, surroundings_of
 from forefront.wire.completions.response import Usage
 from forefront.wire.errors import RequestError
 from forefront.wire.receipt import Receipt, UpstreamReceipt
@@ -93,11 +92,13 @@ class ChunkEncoder(ResponseEncoder):
         super().__init__(prefix, model, memory)
         self._include_usage = include_usage
         self._last_end: Any = None
+        self._surroundings: dict[int, tuple[bytes, bytes]] = {}  # of the text deltas of each choice
 
     def frames(self, event: Event) -> list[bytes]:
         """See `ResponseEncoder.frames`."""
         if isinstance(event, ContentDelta) and event.logprobs is None and self._last_end is None:
-            return [self._text_frames.encode(event.index, event.text, self.text_chunk)]
+            surroundings = self._surroundings.get(event.index) or self._surround(event.index)
+            return [encode_text(event.text).join(surroundings)]
         return [encode_event(chunk) for chunk in self._chunks(event)]
 
     def end_of_stream(self) -> bytes:
@@ -124,10 +125,10 @@ class ChunkEncoder(ResponseEncoder):
     def usage_chunk(self, usage: Usage) -> Any:
         """The chunk with the usage and no choice."""
 
-    @cached_property
-    def _text_frames(self) -> TextFrames:
-        # The id is random, so no name or fingerprint contains the placeholder.
-        return TextFrames(f"\0{self.id}")
+    def _surround(self, index: int) -> tuple[bytes, bytes]:
+        placeholder = f"\0{self.id}"  # the id is random, so no name or fingerprint contains this
+        self._surroundings[index] = surroundings_of(placeholder, self.text_chunk(ContentDelta(index, placeholder)))
+        return self._surroundings[index]
 
     def _chunks(self, event: Event) -> list[Any]:
         held, self._last_end = self._last_end, None

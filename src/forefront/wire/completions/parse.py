@@ -133,9 +133,10 @@ def check_sampled_request(request: SampledRequest) -> None:
 
 def _check_window(fields: dict[str, Any], request: SampledRequest) -> None:
     """llama.cpp's penalties may look back at some tokens; ours are over all of them."""
-    penalties = (request.presence_penalty, request.frequency_penalty, (request.repetition_penalty or 1) - 1)
     for name in ("repeat_last_n", "penalty_last_n"):
-        if fields.get(name, -1) != -1 and any(penalties):
+        if fields.get(name, -1) == -1:
+            continue
+        if request.presence_penalty or request.frequency_penalty or (request.repetition_penalty or 1) != 1:
             text = f"`{name}` is not supported: penalties are over all tokens. Leave it out, or set it to -1."
             raise RequestError("unsupported_parameter", text, param=name)
 
