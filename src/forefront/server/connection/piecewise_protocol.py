@@ -21,14 +21,16 @@ class ReadingControl(FlowControl):
         self._waiting = False
 
     def pause_reading(self) -> None:
-        if not self._waiting:
-            super().pause_reading()
-        self.read_paused = True
+        if not self.read_paused:
+            self.read_paused = True
+            if not self._waiting:
+                self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._waiting:
-            super().resume_reading()
-        self.read_paused = False
+        if self.read_paused:
+            self.read_paused = False
+            if not self._waiting:
+                self._transport.resume_reading()
 
     def wait_for_turn(self, waiting: bool) -> None:
         """Whether received data waits for its turn."""

@@ -2,6 +2,7 @@
 instructions."""
 
 import re
+from collections.abc import Awaitable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,12 +19,12 @@ _BODILESS: Final = frozenset({204, 304})
 def with_response_head(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
     """`app`, whose response heads are written by `write_head` where that is possible."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    def answer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         async def send_message(message: Message) -> None:
             if message["type"] != "http.response.start" or not write_head(cycle, message):
                 await send(message)
 
-        await app(scope, receive, send_message)
+        return app(scope, receive, send_message)
 
     return answer
 

@@ -6,7 +6,7 @@ encoder. Its requests become a `ChatRequest`, and its encoder gets the same even
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
@@ -90,9 +90,9 @@ class CompletionService:
         self._keepalive_seconds = keepalive_seconds
         self._senders: dict[tuple[str, str], ResponseSender] = {}  # by project and completion
 
-    async def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T]) -> T | None:
+    def read(self, scope: Scope, receive: Receive, parse: Callable[[bytes | bytearray], T]) -> Awaitable[T | None]:
         """The parsed request; None if the client disconnects before it is parsed. Raises `RequestError`."""
-        return await read_request(scope, receive, parse, self._gateway, self._workers)
+        return read_request(scope, receive, parse, self._gateway, self._workers)
 
     async def respond(
         self, scope: Scope, receive: Receive, send: Send, parsed: P, make_encoder: MakeEncoder[P]
