@@ -9,21 +9,21 @@ from forefront.server.messages.content_draft import BlockDraft, BlockSequence, K
 from forefront.server.sending.response_memory import ResponseMemory
 from forefront.wire.messages.events import ContentBlockDelta, ContentBlockStart, ContentBlockStop, SignatureDelta
 
-_encoder: Final = msgspec.json.Encoder()
-# The type of a block's deltas, and their field.
-_DELTAS: Final[dict[Kind, tuple[bytes, bytes]]] = {
-    "text": (b"text_delta", b"text"),
-    "thinking": (b"thinking_delta", b"thinking"),
-    "tool_use": (b"input_json_delta", b"partial_json"),
-}
+_encode: Final = msgspec.json.Encoder().encode
+# The deltas of each kind of block, with places for its index and the JSON of the text.
 _DELTA: Final = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}\n\n'
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%%d,"delta":{"type":"%b","%b":%%b}}\n\n'
 )
+_DELTAS: Final[dict[Kind, bytes]] = {
+    "text": _DELTA % (b"text_delta", b"text"),
+    "thinking": _DELTA % (b"thinking_delta", b"thinking"),
+    "tool_use": _DELTA % (b"input_json_delta", b"partial_json"),
+}
 
 
 def frame(event: Any) -> bytes:
     """One event, with its type as the event's name."""
-    return b"event: %b\ndata: %b\n\n" % (event.type.encode(), _encoder.encode(event))
+    return b"event: %b\ndata: %b\n\n" % (event.type.encode(), _encode(event))
 
 
 class BlockFrames:
@@ -37,7 +37,7 @@ class BlockFrames:
         """The events of a delta. Raises `RequestError` for want of memory."""
         last = self._sequence.last
         if isinstance(event, ContentDelta) and event.text and last is not None and last.kind == "text":
-            return [_DELTA % (last.index, *_DELTAS["text"], _encoder.encode(event.text))]
+            return [_DELTAS["text"] % (last.index, _encode(event.text))]
         block = self._sequence.block(event)
         frames: list[bytes] = []
         if self._sequence.last is not last:
@@ -48,7 +48,7 @@ class BlockFrames:
             block.texts.append(text)
             self._memory.add(text)
         elif text and not isinstance(event, ToolCallBegin):
-            frames.append(_DELTA % (block.index, *_DELTAS[block.kind], _encoder.encode(text)))
+            frames.append(_DELTAS[block.kind] % (block.index, _encode(text)))
         return frames
 
     def end(self) -> list[bytes]:
