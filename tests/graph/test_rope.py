@@ -59,7 +59,7 @@ def logprobs(graph: PagedGraph) -> Array:
         {"quant": "Q8_0", "rope_factors": FACTORS, "rope_scaling": ("linear", 2.0)},
         {"quant": "Q8_0", "rope_scaling": ("none", 4.0)},
         {"quant": "F32"},
-        {"quant": "Q8_0", "turned": 32},
+        {"quant": "Q8_0", "rotated": 32},
     ],
     ids=str,
 )
@@ -95,7 +95,7 @@ def test_a_yarn_magnitude_in_the_file_replaces_the_default(tmp_path: Path) -> No
         ({"rope_scaling": ("linear", float("nan"))}, r"value nan for llama\.rope\.scaling\.factor"),
         ({"rope_factors": FACTORS[1:]}, r"rope_freqs\.weight' has the shape 31; its metadata implies 32"),
         ({"rope_factors": [0.0, *FACTORS[1:]]}, r"rope_freqs\.weight is not 32 positive factors"),
-        ({"turned": 66}, "rotate 66 of the 64 channels"),
+        ({"rotated": 66}, "rotate 66 of the 64 channels"),
     ],
     ids=str,
 )
