@@ -86,6 +86,8 @@ def _converse(conversation: ChatHistory, model: str) -> None:
                 _answer_message(conversation, line, console)
         except ERRORS as error:
             print_error(error)
+        except KeyboardInterrupt:  # during a command, or as an answer ended
+            typer.echo()
 
 
 def _answer_message(conversation: ChatHistory, line: str, console: Console) -> None:
@@ -94,7 +96,7 @@ def _answer_message(conversation: ChatHistory, line: str, console: Console) -> N
         from forefront.cli.chat_session.markdown_writer import MarkdownWriter
 
         with MarkdownWriter(console) as markdown:
-            reply = conversation.send(line, markdown.write)
+            reply = conversation.send(line, markdown.write, markdown.reasoning)
         finish("\n", interrupted=reply.interrupted, truncated=reply.truncated)
         return
     with ExitStack() as stack:
