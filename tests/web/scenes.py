@@ -53,6 +53,7 @@ SCRIPTS: Final = {
     "A table": Script("| a | b |\n|---|---:|\n" + "".join(f"| row {at} | {at} |\n" for at in range(10_000)), piece=400),
     "A line": Script("x" * 300_000, piece=1000),
     "Code": Script("```python\n" + "value = compute(1, 'text')  # comment\n" * 9_000 + "```\n", piece=1000),
+    "Large JSON": Script('{"rows": [' + ", ".join(f'"row {at}"' for at in range(30_000)), pause=0.05, piece=1000),
     "Fail": Script("The first half of an answer", failure="internal_error"),
 }
 WEATHER: Final = "What is the weather in Rome?"
