@@ -116,6 +116,7 @@ def test_charts_by_model_project_and_key(dashboard: Dashboard) -> None:
     plot = page.locator(".plot").first
     plot.hover(position={"x": 150, "y": 60})
     expect(page.locator(".tip")).to_contain_text("search backend")
+    assert findings(page) == []
 
 
 def test_a_key_is_made_shown_once_limited_rotated_and_revoked(dashboard: Dashboard, served: Served) -> None:
@@ -163,6 +164,7 @@ def test_a_key_is_made_shown_once_limited_rotated_and_revoked(dashboard: Dashboa
 def test_a_key_expires_by_the_clock_of_the_server(dashboard: Dashboard, served: Served, now: str) -> None:
     page = dashboard("keys")
     page.clock.set_fixed_time(now)
+    page.reload()
     page.get_by_role("button", name="New key").click()
     page.get_by_label("Name").fill(f"made in {now}")
     page.get_by_label("Expires").select_option("In 30 days")

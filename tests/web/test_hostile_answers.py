@@ -166,7 +166,13 @@ def median_and_longest(page: Page) -> tuple[float, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "end"),
-    [("A megabyte", "which goes on."), ("A table", "row 99"), ("A line", "xxx"), ("Code", "comment")],
+    [
+        ("A megabyte", "which goes on."),
+        ("A table", "row 99"),
+        ("A line", "xxx"),
+        ("Code", "comment"),
+        ("A line of code", "xxx"),
+    ],
 )
 def test_a_large_answer_does_not_freeze_the_tab(playground: Playground, name: str, end: str) -> None:
     page = playground()

@@ -112,18 +112,29 @@ def test_a_pipe_gets_a_line_for_each_reading(server: Instant) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d +\d+ +\d+ +\d+ +\d+ +\d+\n", lines[2])
 
 
-def test_a_terminal_gets_a_live_screen(server: Instant) -> None:
+def on_terminal(variables: dict[str, str], until: str, times: int) -> str:
+    """What a terminal shows up to the text `until`, so often."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "forefront.cli", "top", "--interval", "0.2"]
-    with subprocess.Popen(command, env=environment(server), stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(command, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown, deadline = "", time.monotonic() + 120
-        while shown.count("Ctrl-C ends") < 2 and time.monotonic() < deadline:
+        while shown.count(until) < times and time.monotonic() < deadline:
             if select.select([ours], [], [], 1)[0]:
                 shown += os.read(ours, 65_536).decode(errors="replace")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(ours)
+    return shown
+
+
+def test_a_terminal_without_a_cursor_gets_lines(server: Instant) -> None:
+    shown = on_terminal(environment(server) | {"TERM": "dumb"}, ":", 2)
+    assert re.search(r"requests/min +errors\s+\d\d:\d\d:\d\d +\d+ +\d+", shown)
+
+
+def test_a_terminal_gets_a_live_screen(server: Instant) -> None:
+    shown = on_terminal(environment(server), "Ctrl-C ends", 2)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     for text in (MODEL, "loaded", "remote/1", "tokens/s", "TTFT"):
         assert text in plain

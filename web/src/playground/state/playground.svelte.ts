@@ -89,6 +89,11 @@ export class Playground {
     for (const thread of this.threads.values()) if (thread.runs.size) thread.save();
   }
 
+  /** `on`: the page is left, at least for now. */
+  suspend(on: boolean): void {
+    for (const thread of this.threads.values()) thread.suspend(on);
+  }
+
   async importFile(file: File): Promise<void> {
     this.importProblem = "";
     try {

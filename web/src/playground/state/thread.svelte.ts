@@ -120,6 +120,12 @@ export class Thread {
     this.closed = true;
   }
 
+  /** Stores what has arrived, and while `on` nothing more: a page that is left ends its requests, which did not fail. */
+  suspend(on: boolean): void {
+    if (this.runs.size) this.save();
+    this.closed = on;
+  }
+
   rename(title: string): void {
     this.title = title.trim().slice(0, 200) || this.title;
     this.save();
