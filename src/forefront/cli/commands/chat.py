@@ -94,8 +94,9 @@ def _answer_message(conversation: ChatHistory, line: str, console: Console) -> N
     """Print the answer, on a terminal as Markdown. Raises `ForefrontError`."""
     if console.is_terminal:
         from forefront.cli.chat_session.markdown_writer import MarkdownWriter
+        from forefront.cli.chat_session.message_input import without_echo
 
-        with MarkdownWriter(console) as markdown:
+        with without_echo(), MarkdownWriter(console) as markdown:
             reply = conversation.send(line, markdown.write, markdown.reasoning)
         finish("\n", interrupted=reply.interrupted, truncated=reply.truncated)
         return

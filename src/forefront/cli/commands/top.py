@@ -41,7 +41,7 @@ def top(
             _print_once(first)
             return
         try:
-            if sys.stdout.isatty():
+            if Console().is_terminal and not Console().is_dumb_terminal:
                 _show_live(client, first, interval)
             else:
                 _print_lines(client, first, interval)
