@@ -162,9 +162,11 @@ def run(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     app.command()(command.chat)
     monkeypatch.setattr(client_options, "ForefrontClient", lambda base_url: server.client())
 
-    def invoke(*arguments: str, stdin: str | bytes | None = None, typed: list[str] | None = None) -> Result:
+    def invoke(
+        *arguments: str, stdin: str | bytes | None = None, typed: list[str] | None = None, color: bool = False
+    ) -> Result:
         if typed is None:
-            return CliRunner().invoke(app, list(arguments), input=stdin)
+            return CliRunner().invoke(app, list(arguments), input=stdin, color=color)
         monkeypatch.setattr(command, "_on_terminal", lambda: True)
         with create_pipe_input() as terminal, create_app_session(input=terminal, output=DummyOutput()):
             terminal.send_text("".join(typed) + CTRL_D)
@@ -257,6 +259,43 @@ def test_another_model(server: Server, run: Run) -> None:
     assert "* first\n  second\n" in result.stdout
     assert "There is no model third" in result.stdout
     assert server.sent["model"] == "second"
+
+
+def test_ctrl_c_within_a_command_keeps_the_conversation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_command", stop)
+    result = run(typed=["/model" + ENTER, "Hi" + ENTER])
+    assert (result.exit_code, "You said: Hi" in result.stdout) == (0, True)
+
+
+def test_a_conversation_that_cannot_be_written_leaves_no_file(conversation: ChatHistory, tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    assert "no conversation" in (run_command(conversation, "save", str(path)) or "")
+    conversation.history = [{"role": "user", "content": "\ud800"}]
+    for name in (str(path), "~no-such-user/a.md"):
+        with pytest.raises(ForefrontError, match="cannot be written"):
+            run_command(conversation, "save", name)
+    assert not path.exists()
+
+
+def test_an_answer_that_has_not_begun_shows_its_state() -> None:
+    console = Console(file=StringIO(), force_terminal=True, width=60, color_system=None)
+    with MarkdownWriter(console) as writer, console.capture() as capture:
+        console.print(writer._growing())
+        writer.reasoning()
+        console.print(writer._growing())
+        writer.write("Text")
+        console.print(writer._growing())
+    states = dict.fromkeys(re.findall(r"Waiting …|Reasoning …|Text", capture.get()))
+    assert list(states) == ["Waiting …", "Reasoning …", "Text"]
+
+
+@pytest.mark.parametrize(("value", "red"), [("", True), ("1", False)])
+def test_no_color(run: Run, monkeypatch: pytest.MonkeyPatch, value: str, red: bool) -> None:
+    monkeypatch.setenv("NO_COLOR", value)
+    assert ("\x1b[31m" in run("refuse", color=True).stderr) == red
 
 
 def test_saving(conversation: ChatHistory, tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ SCRIPTS: Final = {
     "A table": Script("| a | b |\n|---|---:|\n" + "".join(f"| row {at} | {at} |\n" for at in range(10_000)), piece=400),
     "A line": Script("x" * 300_000, piece=1000),
     "Code": Script("```python\n" + "value = compute(1, 'text')  # comment\n" * 9_000 + "```\n", piece=1000),
+    "Large JSON": Script('{"rows": [' + ", ".join(f'"row {at}"' for at in range(30_000)), pause=0.05, piece=1000),
+    "A line of code": Script("```js\n" + "x" * 200_000, piece=4000),
     "Fail": Script("The first half of an answer", failure="internal_error"),
 }
 WEATHER: Final = "What is the weather in Rome?"
@@ -145,6 +147,11 @@ def _code(page: Page) -> None:
     expect(page.locator(".code-keyword").first).to_be_visible()
 
 
+def _formula(page: Page) -> None:
+    ask(page, f"$${'x + ' * 60}y$$")
+    expect(page.locator(".formula.display[tabindex]")).to_be_visible()
+
+
 def _failed(page: Page) -> None:
     ask(page, "Fail")
 
@@ -170,6 +177,7 @@ SCENES: Final[dict[str, Callable[[Page], None]]] = {
     "schema": _schema,
     "code": _code,
     "failed": _failed,
+    "formula": _formula,
     "sidebar": _sidebar,
 }
 

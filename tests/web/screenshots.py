@@ -55,7 +55,7 @@ def _take(browser: Browser, url: str, scene: str, path: Path, width: int, scheme
         else:
             expect(tab.page.get_by_label("Model", exact=True)).to_have_value(MODELS[0])
             SCENES[scene](tab.page)
-        tab.page.wait_for_function("document.fonts.status === 'loaded'")
+        tab.page.evaluate("document.fonts.ready")
         tab.page.screenshot(path=path)
         if tab.problems:
             print(path.name, tab.problems)

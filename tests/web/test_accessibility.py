@@ -39,6 +39,7 @@ def findings(page: Page) -> list[str]:
         ("code", "dark", PHONE),
         ("failed", "light", WIDE),
         ("sidebar", "light", PHONE),
+        ("formula", "dark", PHONE),
     ],
 )
 def test_axe_finds_no_serious_violations(

@@ -241,6 +241,41 @@ def test_images_can_be_attached_for_vision_models(open_page: OpenTab, scripted: 
     assert text == {"type": "text", "text": "Look"}
     assert image["image_url"]["url"].startswith("data:image/png;base64,")
 
+    page.get_by_role("button", name="New conversation").click()
+    page.evaluate("""() => {
+        const data = new DataTransfer();
+        const pixel = Uint8Array.from(atob('R0lGODlhAQABAAAAACw='), (one) => one.charCodeAt(0));
+        data.items.add(new File([pixel], 'a.gif', { type: 'image/gif' }));
+        const drop = (type) => new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+        window.__taken = ['dragover', 'drop'].map((type) => !document.body.dispatchEvent(drop(type)));
+    }""")
+    assert page.evaluate("window.__taken") == [True, True]
+    expect(page.get_by_alt_text("Attachment 1")).to_be_visible()
+
+
+def test_a_file_for_a_model_without_images_is_refused(playground: Playground) -> None:
+    page = playground()
+    page.evaluate("""() => {
+        const data = new DataTransfer();
+        data.items.add(new File(['x'], 'a.gif', { type: 'image/gif' }));
+        document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    }""")
+    expect(page.get_by_role("alert")).to_have_text("first reads no images.")
+
+
+def test_a_draft_stays_with_its_conversation(playground: Playground) -> None:
+    page = playground()
+    message = page.get_by_label("Message", exact=True)
+    ask(page, "Hello")
+    message.fill("Half of a question")
+    page.get_by_role("button", name="New conversation").click()
+    expect(message).to_have_value("")
+    message.fill("Another one")
+    page.get_by_role("button", name="Hello", exact=True).click()
+    expect(message).to_have_value("Half of a question")
+    page.get_by_role("button", name="New conversation").click()
+    expect(message).to_have_value("Another one")
+
 
 def test_loading_shows_its_progress(playground: Playground) -> None:
     page = playground()

@@ -1,6 +1,7 @@
 """The dashboard against the real server: charts, keys, budgets, requests, models, upstreams."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_charts_by_model_project_and_key(dashboard: Dashboard) -> None:
     plot = page.locator(".plot").first
     plot.hover(position={"x": 150, "y": 60})
     expect(page.locator(".tip")).to_contain_text("search backend")
+    assert findings(page) == []
 
 
 def test_the_life_of_a_key_on_the_dashboard(dashboard: Dashboard, served: Served) -> None:
@@ -156,6 +158,23 @@ def test_the_life_of_a_key_on_the_dashboard(dashboard: Dashboard, served: Served
     assert served.complete(rotated).status_code == served.complete(text).status_code == 401
     page.get_by_label("Revoked").check()
     expect(page.get_by_text("a test of the page", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("now", ["1990-01-01", "2060-01-01"])
+def test_a_key_expires_by_the_clock_of_the_server(dashboard: Dashboard, served: Served, now: str) -> None:
+    page = dashboard("keys")
+    page.clock.set_fixed_time(now)
+    page.reload()
+    page.get_by_role("button", name="New key").click()
+    page.get_by_label("Name").fill(f"made in {now}")
+    page.get_by_label("Expires").select_option("In 30 days")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Done").click()
+    entry = row(page, f"made in {now}")
+    expect(entry).to_contain_text("until ")
+    expect(entry.get_by_text("expired", exact=True)).to_have_count(0)
+    [key] = [key for key in served.admin.get("/admin/keys").json()["data"] if key["name"] == f"made in {now}"]
+    assert key["expires"] - time.time() == pytest.approx(30 * 86_400, abs=60)
 
 
 def test_the_budget_of_a_project(dashboard: Dashboard, served: Served) -> None:

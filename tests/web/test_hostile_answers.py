@@ -127,6 +127,24 @@ def test_broken_markdown_is_rendered_at_every_prefix(playground: Playground) -> 
         assert word in shown
 
 
+def test_a_formula_cannot_crash_the_tab(playground: Playground) -> None:
+    page = playground()
+    ask(page, "Load the renderer with $x$")
+    expect(page.locator(".markdown .katex")).to_have_count(1)
+    nested = "$$" + "\\sqrt{" * 300 + "x" + "}" * 300 + "$$"
+    hidden = "$$\\def\\a#1{\\sqrt{\\sqrt{\\sqrt{\\sqrt{\\sqrt{#1}}}}}}" + "\\a{" * 8 + "x" + "}" * 8 + "$$"
+    for text in (nested, hidden):
+        html, shown = render(page, text, step=len(text))
+        assert "katex" not in html
+        assert shown == text.strip("$")
+    # Formulas far from the view are drawn when they come near.
+    many = "$x_1^2$ " + " ".join(f"$x_{{{at}}}^2$" for at in range(4000))
+    html, _ = render(page, "A line.\n\n" * 200 + many, step=len(many))
+    assert html.count('class="katex"') < 2000
+    page.evaluate("document.body.append(Object.assign(document.createElement('p'), { textContent: 'alive' }))")
+    expect(page.get_by_text("alive")).to_be_visible()
+
+
 FRAMES = """() => {
     window.__frames = [];
     let last = performance.now();
@@ -148,7 +166,13 @@ def median_and_longest(page: Page) -> tuple[float, float]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "end"),
-    [("A megabyte", "which goes on."), ("A table", "row 99"), ("A line", "xxx"), ("Code", "comment")],
+    [
+        ("A megabyte", "which goes on."),
+        ("A table", "row 99"),
+        ("A line", "xxx"),
+        ("Code", "comment"),
+        ("A line of code", "xxx"),
+    ],
 )
 def test_a_large_answer_does_not_freeze_the_tab(playground: Playground, name: str, end: str) -> None:
     page = playground()

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
-from tests.web.scenes import ask, finish, open_settings
+from tests.web.scenes import ask, finish, open_settings, send
 
 Playground = Callable[..., Page]
 EDITOR = "JSON schema of the answer"
@@ -54,6 +54,20 @@ def test_a_real_model_follows_the_schema(open_page: OpenTab) -> None:
     ask(page, "Which colour?")
     expect(page.locator(".markdown pre")).to_have_text('{\n  "colour": "red"\n}', use_inner_text=True)
     expect(page.locator(".code-block figcaption")).to_contain_text("json")
+
+
+def test_an_answer_in_json_is_shown_as_it_arrives_and_unchanged(playground: Playground) -> None:
+    page = playground()
+    open_settings(page)
+    page.get_by_text("JSON", exact=True).click()
+    send(page, "Large JSON")
+    # While it arrives, also beyond the first piece that one frame renders.
+    expect(page.locator(".markdown")).to_contain_text("row 2500")
+    page.keyboard.press("Escape")
+    finish(page)
+    ask(page, '{"id": 12345678901234567890, "share": 1.0, "none": [], "a": {"b": "\\u0041 , :"}}')
+    shown = '{\n  "id": 12345678901234567890,\n  "share": 1.0,\n  "none": [],\n  "a": {\n    "b": "\\u0041 , :"\n  }\n}'
+    expect(page.locator(".markdown pre").last).to_have_text(shown, use_inner_text=True)
 
 
 @pytest.fixture(scope="module")

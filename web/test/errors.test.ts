@@ -8,6 +8,11 @@ test("an error object of the API", () => {
   expect(explain(error)).toBe("Too many requests. Try again in 3 s.");
 });
 
+test("a date of a proxy in place of seconds is left out", () => {
+  const body = '{"error": {"message": "Too many requests.", "code": "rate_limit_exceeded"}}';
+  expect(explain(parseError(429, body, "Wed, 21 Oct 2026 07:28:00 GMT"))).toBe("Too many requests.");
+});
+
 test.each(["", "<html>502</html>", "{}", "null", "[1]", '{"error": null}'])("a body that is no error object: %s", (body) => {
   expect(explain(parseError(502, body))).toBe("The server answered with status 502.");
 });

@@ -151,7 +151,34 @@ test.each(["https://example.com/a?b#c", "http://x", "mailto:a@b.c"])("%j is an a
 });
 
 test("a JSON answer is a block of code, also with fences in its text", () => {
-  expect(codeBlockOf('{"a":1}')).toBe('```json\n{\n  "a": 1\n}\n```');
-  const [fence] = parse(codeBlockOf('{"a":"````'), {});
+  expect(codeBlockOf('{"a":1}', true)).toBe('```json\n{\n  "a": 1\n}\n```');
+  const [fence] = parse(codeBlockOf('{"a":"````', true), {});
   expect(fence!.content).toBe('{"a":"````\n');
+});
+
+test("what is nested deeply is text, and nothing is lost", () => {
+  for (const text of [`${">".repeat(500)} last`, `${"- ".repeat(500)}last`, Array.from({ length: 200 }, (_, at) => `${">".repeat(at)} word${at}`).join("\n")]) {
+    const shown = parse(text, {}).flatMap(({ children }) => (children ?? []).map(({ content }) => content)).join(" ");
+    expect(shown).toContain(text.slice(-4));
+  }
+});
+
+test("white space alone, however long, is no block", () => {
+  for (const text of [" ".repeat(100_000), `${" ".repeat(100_000)}x`, `${"\t".repeat(50_000)}\n\nend`, `a\n\n${" ".repeat(80_000)}b`]) {
+    const splitter = new BlockSplitter(parse);
+    for (let end = 7000; end <= text.length + 7000; end += 7000) {
+      const { settled, tail } = splitter.update(text.slice(0, end), end >= text.length);
+      for (const { tokens } of [...settled, ...tail]) expect(tokens.length).toBeGreaterThan(0);
+    }
+  }
+});
+
+test("openings of formulas without an end take time by their number", () => {
+  const begin = process.cpuUsage();
+  parse("\\(a".repeat(40_000), {});
+  expect(process.cpuUsage(begin).user / 1e6).toBeLessThan(2);
+});
+
+test("the block of a JSON answer that grows only grows", () => {
+  expect(codeBlockOf('{"a": [1, 2', false).startsWith(codeBlockOf('{"a": [1', false))).toBe(true);
 });

@@ -39,6 +39,28 @@ test("values of wrong types never pass", () => {
   }
 });
 
+test("what the page computes with has the types of a server", () => {
+  const token = { token: "a", logprob: -1, bytes: null, top_logprobs: [] };
+  const wrong = {
+    ...answer("a", "q", 1),
+    logprobs: [token, { ...token, bytes: 5 }, { ...token, top_logprobs: [{ token: "b", logprob: 0, bytes: ["c"] }] }],
+    usage: { prompt_tokens: 1, completion_tokens: 1, prompt_tokens_details: { cached_tokens: "1" } },
+    notes: ["same", "same"],
+  };
+  const text = exportText([{ conversation, messages: [wrong as never] }]);
+  expect(importText(text)[0]!.messages[0]).toMatchObject({ logprobs: [token], usage: null, notes: ["same"] });
+});
+
+test("a receipt is read to the depth of those of a server", () => {
+  const message = { ...answer("a", "q", 1), receipt: { engine: "x", sampling: { seed: 1, more: { a: [] } } } };
+  const text = exportText([{ conversation, messages: [message] }]);
+  expect(importText(text)[0]!.messages[0]).toMatchObject({ receipt: null });
+  const deep = `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`;
+  const read = importText(text.replace(/"a": \[\]/, `"a": ${deep}`));
+  expect(read[0]!.messages[0]).toMatchObject({ receipt: null });
+  expect(importText(text.replace(/"a": \[\]/, '"a": 1'))[0]!.messages[0]).toMatchObject({ receipt: { engine: "x" } });
+});
+
 test("images that are not data are dropped", () => {
   const picture = { ...user("q", null, 0), images: ["https://example.com/a.png", "data:image/png;base64,AA==", 3] };
   const text = exportText([{ conversation, messages: [picture as never] }]);

@@ -66,6 +66,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> None:
             terminal.wait_for("word word word")
             terminal.type(CTRL_C)
             terminal.wait_for(r"\(stopped\)[\s\S]*>")
+            assert "^C" not in terminal.shown
             terminal.type(b"/help\r")
             terminal.wait_for(r"Ctrl-C stops an answer[\s\S]*>")
             terminal.type(CTRL_D)

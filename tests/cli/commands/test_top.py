@@ -1,10 +1,12 @@
 """`forefront top`: readings of a real server, and what a terminal and a pipe show."""
 
+import io
 import os
 import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,11 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
 from forefront import ForefrontClient, ForefrontError
 from forefront.cli.commands.top import Window, read_server
 from forefront.cli.live_view.reading import parse_reading, rates
-from forefront.cli.live_view.screen import sparkline
+from forefront.cli.live_view.screen import COLUMNS, Screen, cells, sparkline
+from forefront.client.settings import Timeout
 from forefront.upstream.spec import UpstreamSpec
 from tests.support.backends.instant import KEY, MODEL, Instant, Nursery
 
@@ -108,21 +112,58 @@ def test_a_pipe_gets_a_line_per_sample(server: Instant) -> None:
     assert re.fullmatch(r"\d\d:\d\d:\d\d +\d+ +\d+ +\d+ +\d+ +\d+\n", lines[2])
 
 
-def test_a_terminal_gets_a_live_screen(server: Instant) -> None:
+def on_terminal(variables: dict[str, str], until: str, times: int) -> str:
+    """What a terminal shows up to the text `until`, so often."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "forefront.cli", "top", "--interval", "0.2"]
-    with subprocess.Popen(command, env=environment(server), stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(command, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown, deadline = "", time.monotonic() + 120
-        while shown.count("Ctrl-C ends") < 2 and time.monotonic() < deadline:
+        while shown.count(until) < times and time.monotonic() < deadline:
             if select.select([ours], [], [], 1)[0]:
                 shown += os.read(ours, 65_536).decode(errors="replace")
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(ours)
+    return shown
+
+
+def test_a_terminal_without_a_cursor_gets_lines(server: Instant) -> None:
+    shown = on_terminal(environment(server) | {"TERM": "dumb"}, ":", 2)
+    assert re.search(r"requests/min +errors\s+\d\d:\d\d:\d\d +\d+ +\d+", shown)
+
+
+def test_a_terminal_gets_a_live_screen(server: Instant) -> None:
+    shown = on_terminal(environment(server), "Ctrl-C ends", 2)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     for text in (MODEL, "loaded", "remote/1", "tokens/s", "TTFT"):
         assert text in plain
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_no_number_is_cut(server: Instant, client: ForefrontClient, width: int) -> None:
+    complete(server)
+    reading = read_server(client)
+    shown = rates(None, reading)
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    with console.capture() as capture:
+        console.print(Screen(server.url).render(reading, shown))
+    lines = capture.get().splitlines()
+    [head] = [line.split() for line in lines if line.startswith("model ")]
+    [row] = [line for line in lines if MODEL in line and "loaded" in line]
+    assert max(map(len, lines)) <= width
+    expected = cells(MODEL, reading.status.models[MODEL], reading, shown.models[MODEL])
+    for name, cell in zip(COLUMNS, expected, strict=True):
+        assert name not in head or cell in row
+    assert width < 100 or head == list(COLUMNS)
+
+
+def test_a_server_that_hangs_is_a_failed_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forefront.cli.commands.top._TIMEOUT", Timeout(read=0.2))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with ForefrontClient(api_key=KEY, base_url=address) as client, pytest.raises(ForefrontError):
+            read_server(client)
 
 
 def test_a_chart_of_one_line() -> None:

@@ -1,5 +1,6 @@
 import { createParser } from "eventsource-parser";
 import { ApiError, ConnectionError, parseError } from "./errors";
+import { readClock } from "./server_clock";
 
 /** The callbacks of a stream: each event's data, and comments such as a place in the queue. */
 export interface StreamHandlers {
@@ -76,6 +77,7 @@ export class ApiClient {
       if (signal?.aborted) throw error;
       throw new ConnectionError("The server cannot be reached. Check the connection, or whether the server runs.");
     }
+    readClock(response);
     if (!response.ok) {
       const text = await response.text().catch(() => "");
       throw parseError(response.status, text, response.headers.get("retry-after"));

@@ -27,7 +27,8 @@ export class ConnectionError extends Error {
 
 /** The error that a response body or an error event describes. Bodies of proxies need not be JSON. */
 export function parseError(status: number, text: string, retryAfter: string | null = null): ApiError {
-  const seconds = retryAfter === null ? null : Number(retryAfter);
+  // A date in its place, which proxies send, is left out.
+  const seconds = /^\d+(\.\d+)?$/.test(retryAfter ?? "") ? Number(retryAfter) : null;
   try {
     const { error } = JSON.parse(text) as { error: { code?: unknown; message?: unknown; param?: unknown } };
     const param = typeof error.param === "string" ? error.param : null;

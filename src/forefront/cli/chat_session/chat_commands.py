@@ -64,15 +64,19 @@ def _choose_model(conversation: ChatHistory, name: str) -> str:
 
 
 def _save(conversation: ChatHistory, text: str) -> str:
-    path = Path(text or time.strftime("chat-%Y%m%d-%H%M%S.md")).expanduser()
     messages = conversation.messages()
+    if not messages:
+        return "There is no conversation yet."
+    path = Path(text or time.strftime("chat-%Y%m%d-%H%M%S.md"))
     content = json.dumps(messages, ensure_ascii=False, indent=1) if path.suffix == ".json" else _markdown(messages)
     try:
-        with path.open("x", encoding="utf-8") as file:  # never overwrites a file
-            file.write(content + "\n")
+        path = path.expanduser()
+        encoded = f"{content}\n".encode()
+        with path.open("xb") as file:  # never overwrites a file
+            file.write(encoded)
     except FileExistsError:
         return f"{printable(str(path))} exists; choose another name."
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ForefrontError(f"{path} cannot be written: {reason}.") from None
     return f"The conversation is in {printable(str(path))}."

@@ -24,8 +24,11 @@ class ChatModel:
     temperature: float | None = None
     max_tokens: int | None = None
 
-    def stream(self, messages: list[MessageParam], write: Callable[[str], None]) -> ChatReply:
-        """Stream the answer into `write`. Ctrl-C ends it. Raises `ForefrontError`."""
+    def stream(
+        self, messages: list[MessageParam], write: Callable[[str], None], reasoning: Callable[[], None]
+    ) -> ChatReply:
+        """Stream the answer into `write`; `reasoning` is called for each part of the model's reasoning. Ctrl-C ends it.
+        Raises `ForefrontError`."""
         parts: list[str] = []
         truncated = False
         try:
@@ -38,6 +41,8 @@ class ChatModel:
             ) as stream:
                 for chunk in stream:
                     for choice in chunk.choices:
+                        if choice.delta.reasoning_content:
+                            reasoning()
                         parts.append(choice.delta.content or "")
                         write(parts[-1])
                         truncated = truncated or choice.finish_reason == "length"
@@ -60,9 +65,11 @@ class ChatHistory:
     system: str | None = None
     history: list[MessageParam] = field(default_factory=list)
 
-    def send(self, prompt: str, write: Callable[[str], None]) -> ChatReply:
+    def send(
+        self, prompt: str, write: Callable[[str], None], reasoning: Callable[[], None] = lambda: None
+    ) -> ChatReply:
         """Stream an answer and add it to the history with its prompt. After a `ForefrontError` neither is added."""
-        reply = self.model.stream([*self.messages(), {"role": "user", "content": prompt}], write)
+        reply = self.model.stream([*self.messages(), {"role": "user", "content": prompt}], write, reasoning)
         if reply.text or not reply.interrupted:
             self.history += [{"role": "user", "content": prompt}, {"role": "assistant", "content": reply.text}]
         return reply

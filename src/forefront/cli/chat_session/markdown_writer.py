@@ -23,6 +23,7 @@ class MarkdownWriter:
         self._console = console
         self._open = ""
         self._printed = False
+        self._state = "Waiting …"
         self._live = Live(
             console=console,
             get_renderable=self._growing,
@@ -39,6 +40,10 @@ class MarkdownWriter:
         rest, self._open = self._open, ""
         self._live.stop()
         self._print(rest)
+
+    def reasoning(self) -> None:
+        """The model reasons before it answers."""
+        self._state = "Reasoning …"
 
     def write(self, text: str) -> None:
         """Add a piece of the answer."""
@@ -57,6 +62,8 @@ class MarkdownWriter:
 
     def _growing(self) -> RenderableType:
         text = self._open
+        if not text and not self._printed:
+            return Text(self._state, style="dim")
         if len(text) > _MAX_RENDERED:
             return Text("\n".join(text[-_MAX_RENDERED:].splitlines()[-self._console.height + 2 :]))
         return _rendered(text)

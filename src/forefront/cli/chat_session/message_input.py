@@ -1,7 +1,10 @@
 """The input line of a conversation: several lines, with a history in a file."""
 
 import os
-from contextlib import suppress
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -36,6 +39,19 @@ class MessageInput:
                 return None
             except KeyboardInterrupt:
                 continue
+
+
+@contextmanager
+def without_echo() -> Iterator[None]:
+    """No key is echoed into an answer: the `^C` of Ctrl-C would move the lines that are drawn anew."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def history_path() -> Path | None:

@@ -86,15 +86,18 @@ def _converse(conversation: ChatHistory, model: str) -> None:
                 _answer_message(conversation, line, console)
         except ERRORS as error:
             print_error(error)
+        except KeyboardInterrupt:  # during a command, or as an answer ended
+            typer.echo()
 
 
 def _answer_message(conversation: ChatHistory, line: str, console: Console) -> None:
     """Print the answer, on a terminal as Markdown. Raises `ForefrontError`."""
     if console.is_terminal:
         from forefront.cli.chat_session.markdown_writer import MarkdownWriter
+        from forefront.cli.chat_session.message_input import without_echo
 
-        with MarkdownWriter(console) as markdown:
-            reply = conversation.send(line, markdown.write)
+        with without_echo(), MarkdownWriter(console) as markdown:
+            reply = conversation.send(line, markdown.write, markdown.reasoning)
         finish("\n", interrupted=reply.interrupted, truncated=reply.truncated)
         return
     with ExitStack() as stack:

@@ -14,10 +14,13 @@ from forefront.cli.live_view.reading import ModelRates, Rates, Reading, parse_re
 from forefront.cli.live_view.screen import COLUMNS, NUMBERS, Screen, cells, error_lines
 from forefront.cli.options.client_options import BaseUrl, connect, decode_admin, handle_errors, send_admin
 from forefront.cli.terminal.table import print_table
+from forefront.client.settings import Timeout
 from forefront.wire.admin.records import ServerStatus
 
 # Seconds over which rates and latencies are measured.
 _WINDOW: Final = 10.0
+# A server that answers later hangs: old numbers must not look like new ones.
+_TIMEOUT: Final = Timeout(read=10.0)
 
 
 def top(
@@ -38,7 +41,7 @@ def top(
             _print_once(first)
             return
         try:
-            if sys.stdout.isatty():
+            if Console().is_terminal and not Console().is_dumb_terminal:
                 _show_live(client, first, interval)
             else:
                 _print_lines(client, first, interval)
@@ -48,8 +51,8 @@ def top(
 
 def read_server(client: ForefrontClient) -> Reading:
     """A reading of the server. Raises `ForefrontError`."""
-    status = decode_admin(send_admin(client, "GET", "/admin/status"), ServerStatus)
-    metrics = send_admin(client, "GET", "/metrics").decode(errors="replace")
+    status = decode_admin(send_admin(client, "GET", "/admin/status", _TIMEOUT), ServerStatus)
+    metrics = send_admin(client, "GET", "/metrics", _TIMEOUT).decode(errors="replace")
     try:
         return parse_reading(time.monotonic(), status, metrics)
     except ValueError:

@@ -2,9 +2,10 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,10 @@ from forefront.wire.admin.records import ClusterStatus, ModelStatus
 
 COLUMNS: Final = ("model", "state", "run", "wait", "tok/s", "req/min", "TTFT", "ITL", "cached", "KV", "MiB")
 NUMBERS: Final = COLUMNS[2:]
+# Columns that a narrow terminal goes without, the first one first: a number is never cut.
+_OPTIONAL: Final = ("MiB", "cached", "KV", "req/min", "ITL", "TTFT", "wait")
+_MIN_NAME: Final = 20
+_GAP: Final = 2
 _STATES: Final = {"loaded": "green", "loading": "yellow", "unloading": "yellow", "failed": "red"}
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _POINTS: Final = 60
@@ -33,7 +38,7 @@ class Screen:
         if problem is None:
             self._tokens.append(rates.tokens)
         return Group(
-            self._head(reading, rates, problem), Text(), _models(reading, rates), *_errors(rates.errors, rates.seconds)
+            self._head(reading, rates, problem), Text(), _Models(reading, rates), *_errors(rates.errors, rates.seconds)
         )
 
     def _head(self, reading: Reading, rates: Rates, problem: str | None) -> RenderableType:
@@ -47,7 +52,7 @@ class Screen:
             *_fact("requests/min", f"{rates.requests * 60:.0f}"),
             *_fact("models", f"{_mebibytes(status.memory)}{limit} MiB"),
         )
-        line = Text(sparkline(self._tokens), style="cyan")
+        line = _Chart(tuple(self._tokens))
         note = Text("Ctrl-C ends", style="dim") if problem is None else Text(printable(problem), style="red")
         return Group(title, facts, line, note)
 
@@ -83,26 +88,64 @@ def error_lines(errors: Counter[str]) -> list[str]:
     return [f"{code} {count}" for code, count in errors.most_common(_MAX_ERRORS)]
 
 
-def _models(reading: Reading, rates: Rates) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, justify="right" if name in NUMBERS else "left", overflow="ellipsis", no_wrap=True)
+@dataclass(frozen=True, slots=True)
+class _Chart:
+    """The last values that the width has room for."""
+
+    values: Sequence[float]
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text(sparkline(self.values[-options.max_width :]), style="cyan")
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """The table of models, with the columns that the width has room for."""
+
+    reading: Reading
+    rates: Rates
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = list(_rows(self.reading, self.rates))
+        columns = zip(*_padded(rows), strict=True)
+        widths = [max(cell.cell_len for cell in column) for column in columns] or [0] * len(COLUMNS)
+        widths = [max(width, len(name)) for width, name in zip(widths, COLUMNS, strict=True)]
+        kept = list(range(len(COLUMNS)))
+        for name in _OPTIONAL:
+            if min(widths[0], _MIN_NAME) + sum(widths[place] + _GAP for place in kept[1:]) <= options.max_width:
+                break
+            kept.remove(COLUMNS.index(name))
+        room = options.max_width - sum(widths[place] + _GAP for place in kept[1:])
+        table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+        table.add_column("model", no_wrap=True, overflow="ellipsis", width=max(min(widths[0], room), 1))
+        for place in kept[1:]:
+            right = COLUMNS[place] in NUMBERS
+            table.add_column(COLUMNS[place], justify="right" if right else "left", no_wrap=True, width=widths[place])
+        for row in _padded(rows):
+            table.add_row(*(row[place] for place in kept))
+        yield table
+
+
+def _padded(rows: Iterable[list[Text]]) -> Iterable[list[Text]]:
+    return ([*row, *[Text()] * (len(COLUMNS) - len(row))] for row in rows)
+
+
+def _rows(reading: Reading, rates: Rates) -> Iterable[list[Text]]:
+    """A row for each model, and below it for each server that answers for it."""
     for name, model in reading.status.models.items():
-        row: Sequence[str] = cells(name, model, reading, rates.models.get(name, ModelRates()))
-        style = _STATES.get(model.state, "dim")
-        table.add_row(Text(row[0]), Text(row[1], style=style), *map(Text, row[2:]))
+        row = [Text(cell) for cell in cells(name, model, reading, rates.models.get(name, ModelRates()))]
+        row[1].stylize(_STATES.get(model.state, "dim"))
+        yield row
         for replica in model.replicas:
             health = {"closed": "in use", "half_open": "on trial", "open": "out of use"}[replica.state]
             style = "green" if replica.state == "closed" else "red"
-            table.add_row(
-                Text(f"  {printable(replica.name)}", style="dim"), Text(health, style=style), f"{replica.running}"
-            )
+            label = Text(f"  {printable(replica.name)}", style="dim")
+            yield [label, Text(health, style=style), Text(f"{replica.running}")]
         if model.cluster is not None:
-            _add_cluster(table, model.cluster)
-    return table
+            yield from _cluster_rows(model.cluster)
 
 
-def _add_cluster(table: Table, cluster: ClusterStatus) -> None:
+def _cluster_rows(cluster: ClusterStatus) -> Iterable[list[Text]]:
     """Rows of the replicas, the busiest first, and one of routing and moves."""
     busiest = sorted(cluster.replicas, key=lambda replica: -replica.work)
     for replica in busiest[:_MAX_REPLICAS]:
@@ -110,14 +153,14 @@ def _add_cluster(table: Table, cluster: ClusterStatus) -> None:
         blocks = _percent(replica.blocks_held / replica.blocks_total) if replica.blocks_total else ""
         name = Text(f"  {printable(replica.name)} on {printable(replica.node)}", style="dim")
         numbers = (f"{replica.running}", f"{replica.waiting}", "", "", "", "", "", blocks)
-        table.add_row(name, Text(replica.state, style=style), *numbers)
+        yield [name, Text(replica.state, style=style), *map(Text, numbers)]
     more = len(cluster.replicas) - _MAX_REPLICAS
     routing, moves = cluster.routing, cluster.moves
     facts = [f"{more} more replicas"] if more > 0 else []
     if routing.tokens:
         facts.append(f"{_percent(routing.known_tokens / routing.tokens)} known")
     facts.append(f"{moves.failures + moves.drains} moved")
-    table.add_row(Text("  " + ", ".join(facts), style="dim"))
+    yield [Text("  " + ", ".join(facts), style="dim")]
 
 
 def _errors(errors: Counter[str], seconds: float) -> list[RenderableType]:

@@ -93,10 +93,10 @@ def default_model(client: ForefrontClient) -> str:
     return models[0].id
 
 
-def send_admin(client: ForefrontClient, method: str, path: str) -> bytes:
+def send_admin(client: ForefrontClient, method: str, path: str, timeout: Timeout = _NO_TIMEOUT) -> bytes:
     """The body of a response to an administrator's call, which is not repeated. Raises `ForefrontError`."""
     transport: Any = client.with_options(max_retries=0)._transport
-    body: bytes = transport.send(Call(method, path, None, stream=False, timeout=_NO_TIMEOUT)).body
+    body: bytes = transport.send(Call(method, path, None, stream=False, timeout=timeout)).body
     return body
 
 
@@ -129,5 +129,6 @@ def finish(text: str, *, interrupted: bool = False, truncated: bool = False) -> 
 
 
 def print_error(error: Exception) -> None:
-    """Print an error in one line."""
-    typer.secho("forefront: " + " ".join(strip_controls(str(error)).split()), fg="red", err=True)
+    """Print an error in one line, in red unless `NO_COLOR` is set."""
+    color = None if os.environ.get("NO_COLOR") else "red"
+    typer.secho("forefront: " + " ".join(strip_controls(str(error)).split()), fg=color, err=True)

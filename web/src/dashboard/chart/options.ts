@@ -1,4 +1,5 @@
 import uPlot from "uplot";
+import { serverTime } from "../../api/server_clock";
 import type { HistoryRange } from "../data/types";
 import type { Panel } from "./panels";
 import type { ChartColors } from "./theme";
@@ -94,7 +95,7 @@ export function intervalText(time: number, range: HistoryRange): string {
       minute: "2-digit",
       ...(range === "hour" && { second: "2-digit" }),
     });
-    return range === "day" && Date.now() / 1000 - time > 12 * HOUR ? `${text}, ${axisTime(time, "month")}` : text;
+    return range === "day" && serverTime() - time > 12 * HOUR ? `${text}, ${axisTime(time, "month")}` : text;
   }
   return axisTime(time, range);
 }

@@ -98,6 +98,7 @@ export interface Transcript {
   readonly messages: readonly Message[];
 }
 
+/** A random id of 128 bits. `crypto.randomUUID` is missing on plain HTTP, but for addresses of this computer. */
 export function newId(): string {
-  return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -55,6 +55,7 @@ export class ConversationStore {
       ...messages.map((message) => change.objectStore("messages").put(message)),
       change.done,
     ];
+    change.commit(); // a page that is left at once loses nothing
     await settleAll(writes);
     this.channel.postMessage(conversation.id);
   }

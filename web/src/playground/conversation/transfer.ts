@@ -83,9 +83,9 @@ function readMessage(
     problem: typeof raw["problem"] === "string" ? raw["problem"] : null,
     logprobs: list(raw["logprobs"]).filter(isLogprob),
     usage: isUsage(raw["usage"]) ? raw["usage"] : null,
-    receipt: isObject(raw["receipt"]) ? raw["receipt"] : null,
+    receipt: isReceipt(raw["receipt"]) ? raw["receipt"] : null,
     timing: isTiming(raw["timing"]) ? raw["timing"] : null,
-    notes: list(raw["notes"]).map(text).filter(Boolean),
+    notes: [...new Set(list(raw["notes"]).map(text))].filter(Boolean),
   };
 }
 
@@ -98,7 +98,8 @@ function isCall(value: unknown): value is ToolCall {
 }
 
 function isAlternative(value: unknown): boolean {
-  return isObject(value) && typeof value["token"] === "string" && typeof value["logprob"] === "number";
+  if (!isObject(value) || typeof value["token"] !== "string" || typeof value["logprob"] !== "number") return false;
+  return value["bytes"] == null || (Array.isArray(value["bytes"]) && value["bytes"].every(Number.isInteger));
 }
 
 function isLogprob(value: unknown): value is AnswerMessage["logprobs"][number] {
@@ -106,7 +107,16 @@ function isLogprob(value: unknown): value is AnswerMessage["logprobs"][number] {
 }
 
 function isUsage(value: unknown): value is NonNullable<AnswerMessage["usage"]> {
-  return isObject(value) && ["prompt_tokens", "completion_tokens"].every((name) => typeof value[name] === "number");
+  if (!isObject(value)) return false;
+  const details = value["prompt_tokens_details"];
+  const cached = isObject(details) ? details["cached_tokens"] : 0;
+  return [value["prompt_tokens"], value["completion_tokens"], cached].every((count) => typeof count === "number");
+}
+
+/** Objects within each other, to the depth of those of a server. */
+function isReceipt(value: unknown, depth = 3): value is NonNullable<AnswerMessage["receipt"]> {
+  if (!isObject(value)) return false;
+  return Object.values(value).every((member) => typeof member !== "object" || member === null || (depth > 0 && isReceipt(member, depth - 1)));
 }
 
 function isTiming(value: unknown): value is NonNullable<AnswerMessage["timing"]> {

@@ -1,3 +1,4 @@
+import { copyText } from "../../shared/clipboard";
 import { showCode } from "./highlight";
 
 /** Lines of one part: a part outside the view has no layout. */
@@ -60,12 +61,8 @@ export class CodeBlock {
   }
 
   private async copy(button: HTMLButtonElement): Promise<void> {
-    try {
-      await navigator.clipboard.writeText((this.text + this.tail).replace(/\n$/, ""));
-      button.textContent = "Copied";
-    } catch {
-      button.textContent = "Not allowed";
-    }
+    const copied = await copyText((this.text + this.tail).replace(/\n$/, ""));
+    button.textContent = copied ? "Copied" : "Not allowed";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   }
 }

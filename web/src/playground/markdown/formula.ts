@@ -1,11 +1,20 @@
+import { Drawings } from "./drawings";
+
 type Katex = typeof import("katex").default;
 
-let katex: Promise<Katex> | null = null;
+let katex: Katex | null = null;
+let loading: Promise<Katex> | null = null;
 
 function load(): Promise<Katex> {
-  katex ??= Promise.all([import("katex"), import("katex/dist/katex.min.css")]).then(([module]) => module.default);
-  return katex;
+  loading ??= Promise.all([import("katex"), import("katex/dist/katex.min.css")]).then(([module]) => (katex = module.default));
+  return loading;
 }
+
+/** Elements within each other, and in all, of a drawn formula: more crash a browser, or take seconds. */
+const DEEPEST = 150;
+const LARGEST = 20_000;
+
+const drawings = new Drawings(draw);
 
 /** A formula, drawn when KaTeX is loaded; its source until then, and where it cannot be read. `markup`: `inline`,
  * `display`, or `open` for one that is not complete. */
@@ -15,17 +24,32 @@ export function renderFormula(source: string, markup: string): HTMLElement {
   const code = document.createElement("code");
   code.textContent = source;
   element.append(code);
-  if (markup !== "open") void draw(element, source, markup !== "inline");
+  if (markup === "open") return element;
+  if (katex) drawings.show(element, source);
+  else void load().then(() => drawings.show(element, source), () => undefined);
   return element;
 }
 
-async function draw(element: HTMLElement, source: string, displayMode: boolean): Promise<void> {
+function draw(source: string, display: boolean): HTMLElement | null {
   const drawn = document.createElement("span");
   try {
     // An error would be drawn with a style attribute, which the content security policy forbids.
-    (await load()).render(source, drawn, { displayMode, throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 300 });
-    element.replaceChildren(drawn);
+    const options = { throwOnError: true, trust: false, strict: "ignore", maxSize: 20, maxExpand: 300 } as const;
+    katex!.render(source, drawn, { displayMode: display, ...options });
   } catch {
-    element.classList.add("unreadable");
+    return null;
   }
+  return isDrawable(drawn) ? drawn : null;
+}
+
+function isDrawable(drawn: Element): boolean {
+  const all = drawn.getElementsByTagName("*");
+  if (all.length > LARGEST) return false;
+  const depths = new Map<Element, number>([[drawn, 0]]);
+  for (const element of all) {
+    const depth = depths.get(element.parentElement!)! + 1;
+    if (depth > DEEPEST) return false;
+    depths.set(element, depth);
+  }
+  return true;
 }

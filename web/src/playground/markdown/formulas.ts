@@ -15,7 +15,7 @@ export function formulas(parser: MarkdownIt): void {
 
 function inlineFormula(state: StateInline, silent: boolean): boolean {
   const { src, pos } = state;
-  const found = src[pos] === "$" ? dollars(src, pos, state.posMax) : brackets(src, pos, state.posMax);
+  const found = src[pos] === "$" ? dollars(src, pos, state.posMax) : brackets(state, pos);
   if (!found) return false;
   if (!silent) {
     const token = state.push("formula", "", 0);
@@ -46,12 +46,26 @@ function dollars(src: string, pos: number, max: number): Found | null {
   return { start, end, next: end + mark.length, display };
 }
 
-function brackets(src: string, pos: number, max: number): Found | null {
+function brackets(state: StateInline, pos: number): Found | null {
+  const { src, posMax: max } = state;
   const open = src.slice(pos, pos + 2);
   if (open !== "\\(" && open !== "\\[") return null;
-  const end = src.indexOf(open === "\\(" ? "\\)" : "\\]", pos + 2);
+  const close = open === "\\(" ? "\\)" : "\\]";
+  if (pos >= lastOf(state, close)) return null;
+  const end = src.indexOf(close, pos + 2);
   if (end < 0 || end >= max || end === pos + 2) return null;
   return { start: pos + 2, end, next: end + 2, display: open === "\\[" };
+}
+
+const lasts = new WeakMap<StateInline, Map<string, number>>();
+
+/** The last place of `close` in a text, which is searched once: it may have an opening without an end at each place. */
+function lastOf(state: StateInline, close: string): number {
+  let known = lasts.get(state);
+  if (!known) lasts.set(state, (known = new Map()));
+  let last = known.get(close);
+  if (last === undefined) known.set(close, (last = state.src.lastIndexOf(close)));
+  return last;
 }
 
 /** A formula ends at its delimiter; a blank line before that makes it a paragraph. At the end of the text it may still

@@ -13,10 +13,18 @@ async function load(): Promise<HLJSApi> {
   return loading;
 }
 
+/** Longer lines and pieces stay plain: the highlighter takes time by the square of a line's length. */
+const LINE = 1_000;
+const PIECE = 40_000;
+
+function isPlain(text: string): boolean {
+  return text.length > PIECE || text.split("\n").some(({ length }) => length > LINE);
+}
+
 /** Shows `text` in `parent`, highlighted if the language is known: at once where the highlighter is loaded. */
 export function showCode(parent: HTMLElement, text: string, language: string): void {
   parent.textContent = text;
-  if (!language || !text) return;
+  if (!language || !text || isPlain(text)) return;
   if (library) paint(library, parent, text, language);
   else void load().then((loaded) => parent.textContent === text && paint(loaded, parent, text, language), () => undefined);
 }

@@ -73,7 +73,8 @@ export class BlockSplitter {
     const piece = source.slice(0, cut.at);
     const { continues } = first.block;
     const tokens = this.parse(piece, this.references);
-    settled.push({ ...first.block, source: piece.slice(this.head.length), tokens, continues });
+    // White space alone has no tokens.
+    if (tokens.length) settled.push({ ...first.block, source: piece.slice(this.head.length), tokens, continues });
     this.offset += cut.at - this.head.length;
     this.head = cut.head(piece);
     this.continued = cut.continues;

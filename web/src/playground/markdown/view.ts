@@ -24,6 +24,8 @@ export class MarkdownView {
   private text = "";
   private done = false;
   private finished = false;
+  /** Whether the text is rendered with the links that it defines at its end. */
+  private again = false;
   private frame = 0;
 
   constructor(private readonly host: HTMLElement) {
@@ -111,14 +113,14 @@ export class MarkdownView {
   private finish(): void {
     this.finished = true;
     const defined = Object.keys(this.splitter.references.references ?? {}).length;
-    if (!defined || this.text.length > AGAIN) return;
+    if (!defined || this.again || this.text.length > AGAIN) return;
     const { references } = this.splitter;
     const text = this.text;
     this.reset();
     this.text = text;
-    this.finished = true;
+    this.again = true;
     Object.assign(this.splitter.references, references);
-    this.show(this.splitter.update(text, true));
+    this.advance();
   }
 
   private reset(): void {
@@ -130,6 +132,7 @@ export class MarkdownView {
     this.shown = 0;
     this.text = "";
     this.finished = false;
+    this.again = false;
   }
 
   private createSplitter(): BlockSplitter {

@@ -10,6 +10,7 @@ import type { Fault } from "../schema/check";
 export interface EditorOptions {
   readonly label: string;
   readonly text: string;
+  readonly focused: boolean;
   check(text: string): Fault[];
   onchange(text: string): void;
 }
@@ -38,7 +39,7 @@ const LOOK = EditorView.theme({
  * An editor in a shadow tree of `host`; returns a function that removes it. In a shadow tree CodeMirror adopts constructed style
  * sheets, in place of style elements, which the content security policy forbids.
  */
-export function createEditor(host: HTMLElement, { label, text, check, onchange }: EditorOptions): () => void {
+export function createEditor(host: HTMLElement, { label, text, focused, check, onchange }: EditorOptions): () => void {
   const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
   const view = new EditorView({
     root,
@@ -61,6 +62,7 @@ export function createEditor(host: HTMLElement, { label, text, check, onchange }
       ],
     }),
   });
+  if (focused) view.focus();
   return () => view.destroy();
 }
 

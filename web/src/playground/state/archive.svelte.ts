@@ -67,13 +67,13 @@ export class Archive {
     return exportText(open ? [open, ...others] : others);
   }
 
-  /** Adds the conversations of a file; returns the first one. Throws `ImportError`. */
-  async import(text: string): Promise<Conversation | null> {
+  /** Adds the conversations of a file, and returns them. Throws `ImportError`. */
+  async import(text: string): Promise<Transcript[]> {
     const transcripts = importText(text);
     for (const { conversation, messages } of transcripts) {
       if (!(await this.save(conversation, messages))) break;
     }
-    return transcripts[0]?.conversation ?? null;
+    return transcripts;
   }
 
   create(): Conversation {

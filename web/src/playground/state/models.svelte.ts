@@ -22,6 +22,11 @@ export class Models {
     return this.list.find((model) => model.id === id);
   }
 
+  /** Whether one of these models is served, and was not loaded when the list was requested. */
+  hasUnloaded(sides: readonly { readonly model: string }[]): boolean {
+    return sides.some(({ model }) => (this.get(model)?.state ?? "loaded") !== "loaded");
+  }
+
   readsImages(id: string): boolean {
     return this.get(id)?.capabilities?.includes("images") ?? false;
   }

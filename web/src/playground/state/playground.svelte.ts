@@ -1,3 +1,4 @@
+import { MediaQuery } from "svelte/reactivity";
 import { explain } from "../../api/errors";
 import { session } from "../../shared/session.svelte";
 import type { Conversation } from "../conversation/message";
@@ -7,8 +8,8 @@ import { Preferences } from "./preferences.svelte";
 import { Thread } from "./thread.svelte";
 
 /** Widths from which the columns stand beside the conversation, as in `Drawer.svelte`. */
-const WIDE = matchMedia("(min-width: 64.01rem)");
-const WIDEST = matchMedia("(min-width: 80.01rem)");
+const WIDE = new MediaQuery("min-width: 64.01rem");
+const WIDEST = new MediaQuery("min-width: 80.01rem");
 
 /** The state of the page. */
 export class Playground {
@@ -16,10 +17,13 @@ export class Playground {
   readonly models = new Models();
   readonly preferences = new Preferences();
   thread = $state.raw(new Thread(this.archive));
-  /** One sentence about something that failed beside the answers. */
-  problem = $state("");
-  showSidebar = $state(WIDE.matches);
-  showSettings = $state(WIDEST.matches);
+  /** One sentence each, where the models cannot be listed, and where a file cannot be imported. */
+  modelsProblem = $state("");
+  importProblem = $state("");
+  showSidebar = $state(WIDE.current);
+  showSettings = $state(WIDEST.current);
+  /** Whether a column lies over the conversation. */
+  readonly covered = $derived((this.showSidebar && !WIDE.current) || (this.showSettings && !WIDEST.current));
 
   /** Opened conversations by id: their answers go on while another one is shown. */
   private readonly threads = new Map([[this.thread.id, this.thread]]);
@@ -34,15 +38,17 @@ export class Playground {
     try {
       await this.models.load(client);
       this.preferences.settleModels(this.models.list.map((model) => model.id));
-      this.problem = this.models.list.length ? "" : "This key may use no model.";
+      this.modelsProblem = this.models.list.length ? "" : "This key may use no model.";
     } catch (error) {
       if ((error as { needsKey?: boolean }).needsKey) session.close(explain(error));
-      else this.problem = explain(error);
+      else this.modelsProblem = explain(error);
     }
   }
 
+  /** Shows an empty conversation: the one that there is, with its draft. */
   newThread(): void {
-    this.open(new Thread(this.archive));
+    const empty = [...this.threads.values()].find(({ messages }) => messages.size === 0);
+    this.open(empty ?? new Thread(this.archive));
   }
 
   async openThread(id: string): Promise<void> {
@@ -75,21 +81,28 @@ export class Playground {
 
   /** Closes the panels over the conversation in a narrow window. */
   closeDrawers(): void {
-    if (!WIDE.matches) this.showSidebar = false;
-    if (!WIDEST.matches) this.showSettings = false;
+    if (!WIDE.current) this.showSidebar = false;
+    if (!WIDEST.current) this.showSettings = false;
   }
 
   saveAll(): void {
     for (const thread of this.threads.values()) if (thread.runs.size) thread.save();
   }
 
+  /** `on`: the page is left, at least for now. */
+  suspend(on: boolean): void {
+    for (const thread of this.threads.values()) thread.suspend(on);
+  }
+
   async importFile(file: File): Promise<void> {
+    this.importProblem = "";
     try {
-      const first = await this.archive.import(await file.text());
-      if (first) await this.openThread(first.id);
-      this.problem = "";
+      const [first] = await this.archive.import(await file.text());
+      if (!first) this.importProblem = "The file has no conversations.";
+      else this.open(new Thread(this.archive, first));
     } catch (error) {
-      this.problem = explain(error);
+      this.importProblem = explain(error);
+      this.closeDrawers();
     }
   }
 

@@ -17,6 +17,13 @@ export interface Run {
   readonly progress: Progress | null;
 }
 
+export interface Draft {
+  readonly text: string;
+  readonly images: readonly string[];
+}
+
+const NO_DRAFT: Draft = { text: "", images: [] };
+
 /** Milliseconds between two saves of an answer that arrives; a long one, whose record is large, is saved less often. */
 const SAVE_INTERVAL = 400;
 const LONG_SAVE_INTERVAL = 3000;
@@ -29,6 +36,8 @@ export class Thread {
   readonly messages = new SvelteMap<string, Message>();
   readonly runs = new SvelteMap<string, Run>();
   title = $state("");
+  /** What is typed and attached, and not sent yet. */
+  draft = $state.raw<Draft>(NO_DRAFT);
   private chosen = $state.raw<Readonly<Record<string, string>>>({});
   private structure = $state(0);
   private readonly unsaved = new Set<string>();
@@ -60,7 +69,8 @@ export class Thread {
   }
 
   /** A prompt after the chosen branch, and its answers: one for each of `sides`. */
-  send(text: string, images: readonly string[], sides: readonly Settings[]): void {
+  send({ text, images }: Draft, sides: readonly Settings[]): void {
+    this.draft = NO_DRAFT;
     this.ask(this.path.at(-1)?.id ?? null, text, images, sides);
   }
 
@@ -108,6 +118,12 @@ export class Thread {
   close(): void {
     this.stop();
     this.closed = true;
+  }
+
+  /** Stores what has arrived, and while `on` nothing more: a page that is left ends its requests, which did not fail. */
+  suspend(on: boolean): void {
+    if (this.runs.size) this.save();
+    this.closed = on;
   }
 
   rename(title: string): void {

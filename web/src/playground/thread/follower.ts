@@ -7,6 +7,9 @@ export class Follower {
   private following = true;
   private last = 0;
 
+  /** `growing`: whether an answer is arriving. */
+  constructor(private readonly growing: () => boolean) {}
+
   attach(scroller: HTMLElement): () => void {
     this.scroller = scroller;
     const onScroll = () => {
@@ -35,6 +38,16 @@ export class Follower {
   }
 
   private follow(): void {
-    if (this.following && this.scroller) this.scroller.scrollTop = this.scroller.scrollHeight;
+    const { scroller } = this;
+    if (!this.following || !scroller || (!this.growing() && this.wouldHideFocus(scroller))) return;
+    scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  /** Whether the element with the focus, such as a form that opened, would be moved out of the view. */
+  private wouldHideFocus(scroller: HTMLElement): boolean {
+    const { activeElement } = document;
+    if (!activeElement || !scroller.contains(activeElement)) return false;
+    const way = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    return activeElement.getBoundingClientRect().top - way < scroller.getBoundingClientRect().top;
   }
 }
