@@ -10,7 +10,10 @@ from forefront.cli.app import Commands
 _HEAVY = {"httpx", "msgspec", "numpy", "openvino", "sqlalchemy", "starlette", "forefront.cli.commands"}
 _STORE = {"alembic", "httpx", "numpy", "openvino", "starlette", "forefront.client", "forefront.engine"}
 _CLIENT = {"alembic", "numpy", "openvino", "sqlalchemy", "starlette", "uvicorn"}
-_SERVER = {"alembic", "httpx", "huggingface_hub", "ray", "forefront.cluster", "forefront.server.openapi.document"}
+_SERVER = {
+    *("alembic", "httpx", "huggingface_hub", "ray", "forefront.cluster", "forefront.server.openapi.document"),
+    *("forefront.graph.hugging_face.model", "forefront.managed_engines.llama_cpp.loading", "forefront.upstream"),
+}
 
 
 def modules(*arguments: str, **variables: str) -> set[str]:
