@@ -53,7 +53,7 @@ def test_axe_finds_no_serious_violations(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violations_in_the_reference(open_page: OpenTab, scripted: Instant, scheme: str) -> None:
     page = open_page("/docs", url=scripted.url, key=KEY, color_scheme=scheme).page
-    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator(".opblock").first).to_be_visible(timeout=20_000)
     assert [one for one in findings(page) if one.startswith("color-contrast")] == []
 
 

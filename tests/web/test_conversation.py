@@ -233,8 +233,11 @@ def test_images_can_be_attached_for_vision_models(open_page: OpenTab, scripted: 
     images = page.get_by_label("Images", exact=True)
     images.set_input_files({"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
     expect(page.get_by_role("alert")).to_contain_text("not a PNG")
-    images.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": pixel})
-    expect(page.get_by_alt_text("Attachment 1")).to_be_visible()
+    picture: Any = {"name": "a.png", "mimeType": "image/png", "buffer": pixel}
+    images.set_input_files([picture, picture])
+    expect(page.get_by_alt_text("Attachment 2")).to_be_visible()
+    page.get_by_role("button", name="Remove attachment 2").click()
+    expect(page.get_by_alt_text("Attachment 2")).to_have_count(0)
     with page.expect_request("**/v1/chat/completions") as request:
         ask(page, "Look")
     text, image = body_of(request.value)["messages"][0]["content"]
