@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { safeAddress } from "../src/playground/markdown/links";
 import { createParser } from "../src/playground/markdown/parser";
 import { BlockSplitter, type Block } from "../src/playground/markdown/splitter";
-import { codeBlockOf } from "../src/playground/thread/json_answer";
+import { codeBlockOf } from "../src/playground/answer/json_answer";
 
 const parse = createParser();
 

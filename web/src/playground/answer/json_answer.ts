@@ -1,4 +1,4 @@
-import { indentJson } from "../answer/json_text";
+import { indentJson } from "./json_text";
 
 /** An answer in JSON as a block of code, indented in the end. While the answer grows, the block only grows too. */
 export function codeBlockOf(text: string, done: boolean): string {
