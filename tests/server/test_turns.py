@@ -1,4 +1,4 @@
-"""The longest turn of the event loop, in processor time, under what takes more than it looks."""
+"""The longest turn of the event loop, in processor time, for inputs that cost more than their size suggests."""
 
 import json
 import signal
@@ -31,6 +31,7 @@ def measured(folder: Path, model: Path, **variables: str) -> Iterator[tuple[Runn
         path.unlink(missing_ok=True)
         server.process.send_signal(signal.SIGUSR2)
         while not path.exists():
+            assert server.process.poll() is None
             time.sleep(0.01)
         return float(path.read_text())
 
@@ -68,7 +69,7 @@ def arriving_at_once(server: RunningServer, content: bytes) -> Iterator[list[soc
         yield opened
 
 
-def test_many_handshakes_begin_in_turns(encrypted: tuple[RunningServer, Longest]) -> None:
+def test_few_handshakes_begin_in_one_turn(encrypted: tuple[RunningServer, Longest]) -> None:
     server, longest = encrypted
     longest()
     with arriving_at_once(server, client_hello()) as opened:

@@ -74,3 +74,22 @@ def test_a_call_does_not_wait_until_its_thread_has_begun(monkeypatch: pytest.Mon
         assert await asyncio.gather(*calls) == [True, True]
 
     asyncio.run(run())
+
+
+def test_a_thread_that_cannot_start_fails_its_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def fail(thread: threading.Thread) -> None:
+        if thread.name == "forefront-store":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def run() -> None:
+        threads = StoreThreads()
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(RuntimeError, match="new thread"):
+                await asyncio.wait_for(threads.run(lambda: 1), 30)
+        assert await asyncio.wait_for(threads.run(lambda: 2), 30) == 2
+
+    asyncio.run(run())

@@ -310,6 +310,17 @@ def test_messages_in_parts_and_with_calls() -> None:
     assert request.messages[1].tool_calls[0].function.name == "f"
 
 
+def audio(data: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}]}
+
+
+@pytest.mark.parametrize("place", [0, 2**16 - 1, 2**16, 150_000])
+def test_every_character_of_base64_is_checked(place: int) -> None:
+    data = "A" * place + "!" + "A" * (150_000 - place)
+    assert refusal(messages=[audio(data)]).param == "messages[0].content[0].input_audio.data"
+    parse(messages=[audio(data.replace("!", "="))])
+
+
 def test_a_prompt_is_one_message_of_the_user() -> None:
     assert parse(prompt="Hello", messages=MISSING) == parse()
 

@@ -182,3 +182,16 @@ def test_a_large_body_that_breaks_off_is_read_once(monkeypatch: pytest.MonkeyPat
 def test_large_bodies_are_read_strictly() -> None:
     text = b'["' + b"x" * MB + b'",]'
     assert refusal(text) == f"Invalid JSON at line 1, column {len(text)}: trailing comma in array."
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (rb'\ud83d"]', "half of a surrogate pair"),
+        (rb'\u00e9"', "the text ends too early"),
+        (rb"\u00e9 abc", "the text ends too early"),
+        (rb"\u12", "the text ends too early"),
+    ],
+)
+def test_only_half_of_a_pair_is_named_so(end: bytes, reason: str) -> None:
+    assert refusal(b'["' + b"x" * MB + end).endswith(f": {reason}.")

@@ -26,8 +26,7 @@ def set_up_logging(form: Literal["human", "json"], level: str, *, prompts: bool,
     for library in ("uvicorn", "alembic", "httpx", "httpx2", "asyncio"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("forefront.prompts").setLevel(logging.INFO if prompts else logging.CRITICAL)
-    # What no format shows is not looked up: the caller's place, thread and process.
-    logging._srcfile = None
+    # No format shows the thread and the process.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 

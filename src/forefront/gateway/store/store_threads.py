@@ -50,8 +50,10 @@ class StoreThreads:
         except IndexError:
             calls = SimpleQueue()
             thread = threading.Thread(target=self._serve, args=(calls,), name="forefront-store", daemon=True)
+            calls.put(work)
             self._starter.submit(_start, thread, future)
-        calls.put(work)
+        else:
+            calls.put(work)
         return await asyncio.wrap_future(future)
 
     def _serve(self, calls: "SimpleQueue[Callable[[], None]]") -> None:
@@ -71,6 +73,6 @@ class StoreThreads:
 def _start(thread: threading.Thread, future: Future[T]) -> None:
     try:
         thread.start()
-    except RuntimeError as error:  # the system has no room for a thread
+    except BaseException as error:  # the system has no memory or no room for a thread
         if future.set_running_or_notify_cancel():
             future.set_exception(error)

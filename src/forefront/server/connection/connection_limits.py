@@ -47,7 +47,7 @@ class ConnectionLimits:
 
     def open(self, connection: LimitedConnection, address: str) -> None:
         """Count a new connection of `address`, and close others where it exceeds a limit."""
-        network, now = network_of(address), time.monotonic()
+        network, now = _network(address), time.monotonic()
         while self._opened and len(self._opened) + len(self._owners) >= self._total:
             self._evict_anonymous(self._greediest(), now, grace=0)
         # A young connection stops the loop, since everything after it is younger.
@@ -123,7 +123,7 @@ def _discard(groups: dict[str, dict[LimitedConnection, None]], name: str, connec
         del groups[name]
 
 
-def network_of(address: str) -> str:
+def _network(address: str) -> str:
     """The address itself, or an IPv6 address' /64, since one client has all addresses of that."""
     if ":" not in address:
         return address

@@ -16,7 +16,7 @@ _LIST: Final = 192  # 88, and as much again because lists take the longest to pa
 _DICT: Final = 184
 _COLON: Final = 130  # an entry of a large dictionary: 44, and twice as much again because it takes the longest to parse
 _COSTS: Final = {ord(","): _COMMA, ord(":"): _COLON, ord("["): _LIST, ord("{"): _DICT}
-# All bytes but those that cost something: a text without them is short.
+# The bytes that cost nothing beyond their length.
 _OTHERS: Final = bytes(set(range(256)).difference(_COSTS, b'"'))
 
 # Members (name and value) of all objects of a text. 180,000 with different names, 40 MiB by the sizes above, hold the

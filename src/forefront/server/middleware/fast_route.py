@@ -25,7 +25,9 @@ class FastRoute:
         endpoint = self._endpoints.get((scope["method"], scope["path"]), self._app)
         try:
             await endpoint(scope, receive, send)
-        except HTTPException:  # a page that this client cannot read, to which `app` answers as to an unknown path
+        except HTTPException:  # `/` for a client that does not accept HTML: `app` answers as to an unknown path
+            if endpoint is self._app or request_context(scope).status:
+                raise
             await self._app(scope, receive, send)
         except Exception as error:
             if request_context(scope).status:

@@ -1,4 +1,4 @@
-"""Frames of text deltas, by far the most frequent events of a stream: all of a choice differ in their text alone."""
+"""Frames of text deltas, the most frequent events of a stream. Those of one choice differ only in their text."""
 
 from typing import Any, Final
 

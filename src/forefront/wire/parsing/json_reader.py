@@ -26,6 +26,8 @@ _ESCAPE = re.compile(rb"%b%b|(?P<lone>%b|%b)|\\." % (_HIGH, _LOW, _HIGH, _LOW), 
 _RELAXED = 2**19
 _NUMBER = re.compile(rb'"(?:\\.|[^"\\])*+"?|(?P<number>-?\d[\d.eE+-]*+)', re.DOTALL)
 _MAX_DIGITS = 4300  # of an integer, as Python has it
+# A string that ends in half of a surrogate pair, at the end of a body.
+_ENDS_IN_HALF = re.compile(rb'\\u[dD][89a-fA-F][0-9a-fA-F]{2}"[\s\]}]*\Z')
 # The position in msgspec's message.
 _PLACE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<byte>\d+)\)")
 _NO_VALUE_BEFORE = (b"", b"[", b"{", b",", b":")
@@ -127,8 +129,8 @@ def _strict_error(body: bytes | bytearray, failure: Exception) -> RequestError:
     text = str(failure)
     if place := _PLACE.search(text):
         return _error_at(body, int(place["byte"]), place["reason"])
-    # msgspec takes half of a pair at the end of the last string for a text that breaks off.
-    if "truncated" in text and b"\\u" not in body[-16:]:
+    # msgspec reports half of a pair at the end of the last string as a text that breaks off.
+    if "truncated" in text and not _ENDS_IN_HALF.search(body[-16:]):
         return _error_at(body, len(body), "the text ends too early")
     reason = "a number is out of range" if "range" in text else "half of a surrogate pair"
     return RequestError("invalid_json", f"Invalid JSON: {reason}.")

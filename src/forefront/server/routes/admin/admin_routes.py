@@ -1,8 +1,8 @@
 """`/admin/*`, for keys with the scope `admin`: keys, projects, usage, status."""
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from typing import IO, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import IO, Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -19,7 +19,6 @@ from forefront.gateway.ledger.usage_reports import UsageReports
 from forefront.server.http.body import parse_body, read_json_body
 from forefront.server.http.request_context import request_context
 from forefront.server.routes.admin.models import model_status
-from forefront.server.sending.json_pieces import encode_in_pieces
 from forefront.server.sending.send_body import ChunkedResponse
 from forefront.server.store_calls import StoreCalls
 from forefront.wire.admin.parse import (
@@ -78,7 +77,7 @@ class AdminRoutes:
         return _json(await self._store_calls(lambda: self._keys.create(wanted), _tenant(request)), 201)
 
     async def _list_keys(self, request: Request) -> Response:
-        return await self._list(request, lambda: KeyList(data=self._keys.list_keys()))
+        return await self._list(request, KeyList, self._keys.list_keys)
 
     async def _show_key(self, request: Request) -> Response:
         return _found(await self._store_calls(lambda: self._keys.get(path_id(request)), _tenant(request)))
@@ -96,7 +95,7 @@ class AdminRoutes:
         )
 
     async def _list_projects(self, request: Request) -> Response:
-        return await self._list(request, lambda: ProjectList(data=self._keys.list_projects()))
+        return await self._list(request, ProjectList, self._keys.list_projects)
 
     async def _set_project(self, request: Request) -> Response:
         name = parse_project_name(request.path_params["name"])
@@ -119,9 +118,20 @@ class AdminRoutes:
             raise
         return _Report(file, self._sent)
 
-    async def _list(self, request: Request, read: Callable[[], msgspec.Struct]) -> Response:
-        """The response with a record of any length, which is read and encoded in a thread of the store."""
-        body = await self._store_calls(lambda: encode_in_pieces(read()), _tenant(request))
+    async def _list(
+        self,
+        request: Request,
+        make: type[KeyList] | type[ProjectList],
+        read: Callable[[], Sequence[msgspec.Struct]],
+    ) -> Response:
+        """The response with a list of any length, which is read and encoded in a thread of the store: one record at a
+        time, so that the event loop does not wait for the interpreter lock."""
+
+        def encoded() -> bytes:
+            records: list[Any] = [msgspec.Raw(msgspec.json.encode(record)) for record in read()]
+            return msgspec.json.encode(make(data=records))
+
+        body = await self._store_calls(encoded, _tenant(request))
         return ChunkedResponse(body, 200, _NOT_CACHED, "application/json")
 
     async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
