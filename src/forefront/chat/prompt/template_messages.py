@@ -33,6 +33,7 @@ class TemplateStyle:
     - `thinking`: reasoning is also called `thinking`; beside calls it takes the content's place, where `exclusive`.
     - `text_fallback`: arguments that are no JSON object, as of a call that was cut off, may stand as text; else they
       are the member `arguments` of an object.
+    - `text_apart`: no text is shown beside calls, but in a message of its own before them.
     - `tools_in_message`: the system's message holds the tools, as JSON text.
     - `tool_variables`: what the template calls the tools.
     - `described`: the template has no place for tools; the server describes them in the message of the system, or in
@@ -48,6 +49,7 @@ class TemplateStyle:
     thinking: bool = False
     exclusive: bool = False
     text_fallback: bool = False
+    text_apart: bool = False
     tools_in_message: bool = False
     tool_variables: tuple[str, ...] = ("tools",)
     described: Literal["system", "user"] | None = None
@@ -66,6 +68,8 @@ def template_messages(messages: Sequence[Message], style: TemplateStyle = DEFAUL
     of their functions."""
     if style.single:
         messages = _one_by_one(messages)
+    if style.text_apart:
+        messages = [part for message in messages for part in _apart(message)]
     names: dict[str, str] = {}
     ids: dict[str, str] = {}
     count = 0
@@ -190,6 +194,14 @@ def _one_by_one(messages: Sequence[Message]) -> list[Message]:
             groups.append([alone])
             places |= {call.id: groups[-1] for call in alone.tool_calls or ()}
     return [message for group in groups for message in group]
+
+
+def _apart(message: Message) -> list[Message]:
+    """The text, with the reasoning before it, and the calls."""
+    if not message.tool_calls or not message.text:
+        return [message]
+    calls = Message(role="assistant", tool_calls=message.tool_calls, name=message.name)
+    return [msgspec.structs.replace(message, tool_calls=None), calls]
 
 
 def _split(message: Message) -> list[Message]:

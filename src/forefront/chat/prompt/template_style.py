@@ -24,6 +24,7 @@ _NAME: Final = "probe_function"
 _SYSTEM: Final = "probe-system"
 _PLACES: Final = ("probe-place-1", "probe-place-2")
 _CUT_OFF: Final = ("probe-cut-off-1", "probe-cut-off-2")
+_TEXT: Final = "probe-text"
 _RESULTS: Final = ("probe-result-1", "probe-result-2")
 
 
@@ -47,8 +48,13 @@ def find_template_style(template: ChatTemplate, form: ToolFormat | None, *, harm
     attempts += [(style, {}) for style in styles if style.written is not None]
     found = ((style, variables) for style, variables in attempts if _shows(template, style, variables))
     style, variables = next(found, (TemplateStyle(**shared), {}))
-    with_text = replace(style, text_fallback=True)
-    return with_text if style.written is None and _shows_cut_off(template, with_text, variables) else style
+    if style.written is not None:
+        return style
+    with_text, apart = replace(style, text_fallback=True), replace(style, text_apart=True)
+    if _shows_cut_off(template, with_text, variables):
+        style, apart = with_text, replace(with_text, text_apart=True)
+    beside = harmony or _shows_text(template, style, variables) or not _shows_text(template, apart, variables)
+    return style if beside else apart
 
 
 def find_described_style(template: ChatTemplate, form: ToolFormat) -> TemplateStyle:
@@ -104,8 +110,17 @@ def _shows_cut_off(template: ChatTemplate, style: TemplateStyle, variables: Mapp
     return all(text in prompt for text in (*_CUT_OFF, *_RESULTS))
 
 
-def _conversation(*arguments: str) -> list[Message]:
-    """A question, two calls with their results, and another question."""
+def _shows_text(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
+    """Whether the template shows a text beside calls, and all else."""
+    try:
+        prompt = template.render(template_messages(_conversation(text=_TEXT), style), variables)
+    except TemplateError:
+        return False
+    return all(text in prompt for text in (_TEXT, _NAME, *_RESULTS))
+
+
+def _conversation(*arguments: str, text: str | None = None) -> list[Message]:
+    """A question, two calls, with a text beside them, and their results."""
     arguments = arguments or tuple(json.dumps({"place": place}) for place in _PLACES)
     calls = [
         {"id": f"call_{number}", "function": {"name": _NAME, "arguments": text}}
@@ -115,4 +130,6 @@ def _conversation(*arguments: str) -> list[Message]:
         {"role": "tool", "tool_call_id": f"call_{number}", "content": text} for number, text in enumerate(_RESULTS)
     ]
     question = {"role": "user", "content": "?"}
-    return msgspec.convert([question, {"role": "assistant", "tool_calls": calls}, *results], list[Message])
+    return msgspec.convert(
+        [question, {"role": "assistant", "content": text, "tool_calls": calls}, *results], list[Message]
+    )
