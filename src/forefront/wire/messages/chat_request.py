@@ -9,6 +9,7 @@ import msgspec
 from forefront.wire.completions.parse import ParsedRequest, check_chat_request, check_sampled_request
 from forefront.wire.completions.request import ChatRequest, Sampling
 from forefront.wire.completions.response_format import JsonSchema, JsonSchemaFormat
+from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.errors import RequestError
 from forefront.wire.messages.conversation import ConversationMessages, tool_references
 from forefront.wire.messages.parse import parse_request
@@ -19,7 +20,7 @@ from forefront.wire.messages.request import (
     EnabledThinking,
     MessagesRequest,
 )
-from forefront.wire.messages.tools import ClientTool, ToolNameChoice, chat_tool_choice, parallel_tool_calls
+from forefront.wire.messages.tools import AnyChoice, ClientTool, ToolNameChoice, chat_tool_choice, parallel_tool_calls
 from forefront.wire.parsing.field_names import rename_fields
 
 _SAMPLING: Final = tuple(field.name for field in msgspec.structs.fields(Sampling) if field.name != "stop")
@@ -97,12 +98,32 @@ def _to_chat_request(source: CountTokensRequest, ignored: tuple[str, ...]) -> Pa
 
 
 def _loaded_tools(source: CountTokensRequest) -> list[tuple[int, ClientTool]]:
-    """The tools that the model reads, each with its place in the request: not those that no search has found yet."""
-    found = tool_references(source.messages)
-    if isinstance(source.tool_choice, ToolNameChoice):
-        found.add(source.tool_choice.name)
-    tools = enumerate(source.tools or ())
-    return [(place, tool) for place, tool in tools if not tool.defer_loading or tool.name in found]
+    """The tools that the model reads, each with its place in the request: not those that no search has found yet.
+
+    Raises `RequestError` 422 for two tools of one name, a reference to a tool that is not in the request, too many
+    loaded tools, and a choice of any of them where there are none.
+    """
+    tools = source.tools or ()
+    names: set[str] = set()
+    for index, tool in enumerate(tools):
+        if tool.name in names:
+            param = f"tools[{index}].name"
+            raise RequestError("invalid_value", f"`{param}`: two tools have the name `{tool.name}`.", param=param)
+        names.add(tool.name)
+    found = {source.tool_choice.name} if isinstance(source.tool_choice, ToolNameChoice) else set()
+    for path, name in tool_references(source.messages):
+        if name not in names:
+            text = f"`{path}`: there is no tool of the name `{name[:64]}` in `tools`."
+            raise RequestError("invalid_value", text, param=path)
+        found.add(name)
+    loaded = [(place, tool) for place, tool in enumerate(tools) if not tool.defer_loading or tool.name in found]
+    if len(loaded) > MAX_TOOLS:
+        text = f"`tools` must have at most {MAX_TOOLS} loaded tools; there are {len(loaded)}."
+        raise RequestError("invalid_value", text, param="tools")
+    if tools and not loaded and isinstance(source.tool_choice, AnyChoice):
+        text = "`tool_choice` of the type `any`: there are no loaded tools, all of `tools` have `defer_loading`."
+        raise RequestError("invalid_value", text, param="tool_choice")
+    return loaded
 
 
 def _effort(source: CountTokensRequest) -> tuple[_Effort | None, str, tuple[str, ...]]:

@@ -113,12 +113,14 @@ class ConversationMessages:
         return f"{origin.path}.{name}{rest}"
 
 
-def tool_references(messages: Sequence[InputMessage]) -> set[str]:
-    """The names of the tools to which results refer."""
-    blocks = (block for message in messages if isinstance(message.content, list) for block in message.content)
-    results = (block.content for block in blocks if isinstance(block, ToolResultBlock))
-    parts = (part for content in results if isinstance(content, list) for part in content)
-    return {part.tool_name for part in parts if isinstance(part, ToolReferenceBlock)}
+def tool_references(messages: Sequence[InputMessage]) -> Iterator[tuple[str, str]]:
+    """The paths of the references of results to tools, each with the name of its tool."""
+    for index, message in enumerate(messages):
+        for place, block in enumerate(message.content if isinstance(message.content, list) else ()):
+            if isinstance(block, ToolResultBlock) and isinstance(block.content, list):
+                for number, part in enumerate(block.content):
+                    if isinstance(part, ToolReferenceBlock):
+                        yield f"messages[{index}].content[{place}].content[{number}].tool_name", part.tool_name
 
 
 def _call_field(rest: str) -> str:

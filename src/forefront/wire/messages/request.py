@@ -6,11 +6,12 @@ import msgspec
 from msgspec import Meta
 
 from forefront.wire.completions.request import MAX_STOPS, Positive, Sampling, Stop
-from forefront.wire.completions.tools import MAX_TOOLS
 from forefront.wire.messages.blocks import Block, CacheControl, SystemBlock
 from forefront.wire.messages.tools import ClientTool, MessagesToolChoice
 
 MAX_MESSAGES = 4096
+# With those whose loading is deferred.
+MAX_ALL_TOOLS = 4096
 
 
 class InputMessage(msgspec.Struct, kw_only=True):
@@ -77,7 +78,7 @@ class CountTokensRequest(Sampling, kw_only=True):
 
     messages: Annotated[list[InputMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: str | list[SystemBlock] | None = None
-    tools: Annotated[list[ClientTool], Meta(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[ClientTool], Meta(max_length=MAX_ALL_TOOLS)] | None = None
     tool_choice: MessagesToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
