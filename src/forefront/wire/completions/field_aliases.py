@@ -23,8 +23,9 @@ _ENGINE_ALIASES: Final = {
     "random_seed": "seed",
     "num_return_sequences": "n",
 }
-# Values that mean no limit, as at llama.cpp, LM Studio and Ollama.
-_NO_LIMIT: Final = {"max_tokens": (-1,), "max_completion_tokens": (-1,), "n_predict": (-1,), "num_predict": (-1, -2)}
+# No limit, as at llama.cpp and LM Studio, under every name of `max_tokens`.
+_NO_LIMIT: Final = -1
+_OLLAMA_NO_LIMIT: Final = -2
 _REWRITTEN: Final = frozenset(
     {
         *ALIASES,
@@ -44,17 +45,16 @@ _REWRITTEN: Final = frozenset(
 def rewrite(fields: Fields, *, chat: bool) -> Fields:
     """The request, without null fields, in our own fields. Raises `RequestError` 422 for a value of the wrong type, and
     for two fields that mean the same and disagree."""
-    if chat and _is_no_limit(fields, "max_tokens"):
-        fields = {name: value for name, value in fields.items() if name != "max_tokens"}
     if _REWRITTEN.isdisjoint(fields):
-        return fields
+        return _without_no_limit(fields) if chat else fields
     fields = _spread_options(fields)
+    if chat and same_value(fields.get("num_predict"), _OLLAMA_NO_LIMIT):
+        fields["num_predict"] = _NO_LIMIT
     for alias, name in (ALIASES | _ENGINE_ALIASES).items():
         if alias in fields:
-            no_limit = chat and _is_no_limit(fields, alias)
-            value = fields.pop(alias)
-            if not no_limit:
-                put_field(fields, name, value, alias)
+            put_field(fields, name, fields.pop(alias), alias)
+    if chat:
+        fields = _without_no_limit(fields)
     rewrite_format(fields)
     if chat:
         rewrite_reasoning(fields)
@@ -67,8 +67,10 @@ def rewrite(fields: Fields, *, chat: bool) -> Fields:
     return fields
 
 
-def _is_no_limit(fields: Fields, name: str) -> bool:
-    return any(same_value(fields.get(name), value) for value in _NO_LIMIT.get(name, ()))
+def _without_no_limit(fields: Fields) -> Fields:
+    if same_value(fields.get("max_tokens"), _NO_LIMIT):
+        return {name: value for name, value in fields.items() if name != "max_tokens"}
+    return fields
 
 
 def _spread_options(fields: Fields) -> Fields:
