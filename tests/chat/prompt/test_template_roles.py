@@ -167,3 +167,9 @@ def test_work_grows_with_the_number_of_messages_alone() -> None:
         return with_roles([{"role": "user", "content": "word " * 20}] * count, STRICT)
 
     assert steps(partial(work, 800)) < 2.2 * steps(partial(work, 400))
+
+
+def test_a_name_between_messages_without_one_is_dropped() -> None:
+    texts = [{"role": "user", "content": text} for text in ("1", "2", "3")]
+    texts[1]["name"] = "Ada"
+    assert with_roles(texts, TemplateRoles(alternating=True)) == [{"role": "user", "content": "1\n\n2\n\n3"}]

@@ -84,7 +84,7 @@ def _one(messages: Sequence[dict[str, Any]], separator: str) -> dict[str, Any]:
     """Messages of one role as one, with the name that all of them have."""
     made = messages[0] | messages[-1]
     if len({message.get("name") for message in messages}) > 1:
-        del made["name"]
+        made.pop("name", None)
     for name in _TEXTS:
         if any(name in message for message in messages):
             made[name] = _join((message.get(name, "") for message in messages), separator)
