@@ -175,6 +175,10 @@ def test_a_tool_call_is_answered_manually(playground: Playground) -> None:
     page = playground()
     open_settings(page)
     page.get_by_role("button", name="Add a tool").click()
+    name = page.get_by_label("Name", exact=True)
+    for text, valid in (("n" * 128, True), ("n" * 129, False), ("get_weather", True)):
+        name.fill(text)
+        assert name.evaluate("field => field.validity.valid") == valid
     with page.expect_request("**/v1/chat/completions") as request:
         ask(page, WEATHER)
     assert body_of(request.value)["tools"][0]["function"]["parameters"]["required"] == ["city"]
@@ -216,6 +220,17 @@ def test_an_alternative_is_continued(playground: Playground) -> None:
     expect(page.locator(".markdown")).to_have_text("Risotto with lemonRisotto with lemon")
 
 
+# Pastes an image with texts of some types; whether the page took it.
+PASTE = """(types) => {
+    const data = new DataTransfer();
+    const pixel = Uint8Array.from(atob('R0lGODlhAQABAAAAACw='), (one) => one.charCodeAt(0));
+    data.items.add(new File([pixel], 'a.gif', { type: 'image/gif' }));
+    for (const type of types) data.setData(type, 'a.gif');
+    const paste = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+    return !document.querySelector('#message').dispatchEvent(paste);
+}"""
+
+
 def test_images_can_be_attached_for_vision_models(open_page: OpenTab, scripted: Instant) -> None:
     tab = open_page("/docs", url=scripted.url, key=KEY)
     page = tab.page
@@ -254,6 +269,22 @@ def test_images_can_be_attached_for_vision_models(open_page: OpenTab, scripted: 
     }""")
     assert page.evaluate("window.__taken") == [True, True]
     expect(page.get_by_alt_text("Attachment 1")).to_be_visible()
+
+    # A copied file has its name as text. A table of an office program has an image beside its text.
+    assert page.evaluate(PASTE, ["text/plain"])
+    expect(page.get_by_alt_text("Attachment 2")).to_be_visible()
+    assert not page.evaluate(PASTE, ["text/plain", "text/html"])
+    # An image belongs to the conversation that was shown when it was pasted.
+    page.evaluate("""() => {
+        const read = FileReader.prototype.readAsDataURL;
+        FileReader.prototype.readAsDataURL = function (file) { window.__read = () => read.call(this, file); };
+    }""")
+    page.evaluate(PASTE, ["text/html"])
+    page.get_by_role("button", name="Look", exact=True).click()
+    expect(page.get_by_role("button", name="Remove attachment 1")).to_have_count(0)
+    page.evaluate("window.__read()")
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.get_by_alt_text("Attachment 3")).to_be_visible()
 
 
 def test_a_file_for_a_model_without_images_is_refused(playground: Playground) -> None:

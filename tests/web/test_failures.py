@@ -1,5 +1,6 @@
 """Keys, connections, storage and clocks that fail: nothing is lost, and one message has the reason."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,26 +138,53 @@ def test_a_server_restarted_during_an_answer(browser: Browser, tmp_path: Path) -
         assert tab.problems == []
 
 
+FULL = """() => {
+    window.__put = IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); };
+}"""
+NOT_FULL = "() => { IDBObjectStore.prototype.put = window.__put; }"
+
+
 def test_a_full_storage_keeps_the_conversation_in_the_tab(playground: Playground) -> None:
     page = playground()
     ask(page, "Stored")
-    page.evaluate(
-        """() => {
-        window.__put = IDBObjectStore.prototype.put;
-        IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); };
-    }"""
-    )
+    page.evaluate(FULL)
     ask(page, "Not stored")
     alert = page.get_by_role("alert")
     expect(alert).to_have_count(1)
     expect(alert).to_contain_text("storage is full")
     expect(page.locator(".markdown")).to_have_count(2)
-    page.evaluate("IDBObjectStore.prototype.put = window.__put; undefined")
+    page.evaluate(NOT_FULL)
     ask(page, "Stored again")
     expect(alert).to_have_count(0)
     page.reload()
     page.get_by_role("button", name="Stored", exact=True).click()
     expect(page.locator(".markdown")).to_have_text(["Stored", "Not stored", "Stored again"])
+
+
+def test_an_import_into_a_full_storage_is_stored_later_as_a_whole(playground: Playground, tmp_path: Path) -> None:
+    page = playground()
+    ask(page, "Imported")
+    file = tmp_path / "export.json"
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export conversations").click()
+    download.value.save_as(file)
+    exported = json.loads(file.read_text())
+    file.write_text(json.dumps(exported | {"conversations": exported["conversations"] * 2}))
+    page.get_by_role("navigation", name="Conversations").locator("li").hover()
+    page.get_by_role("button", name="Delete Imported").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.evaluate(FULL)
+    page.get_by_label("File of conversations").set_input_files(file)
+    expect(page.locator(".markdown")).to_have_text("Imported")
+    expect(page.get_by_text("Only 1 of the file's 2 conversations")).to_be_visible()
+    expect(page.get_by_text("storage is full")).to_be_visible()
+    page.evaluate(NOT_FULL)
+    ask(page, "Stored again")
+    expect(page.get_by_text("storage is full")).to_have_count(0)
+    page.reload()
+    page.get_by_role("button", name="Imported", exact=True).click()
+    expect(page.locator(".markdown")).to_have_text(["Imported", "Stored again"])
 
 
 def test_a_browser_without_storage(open_page: OpenTab, scripted: Instant) -> None:

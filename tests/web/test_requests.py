@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.server import RunningServer
 from tests.web.conftest import OpenTab
-from tests.web.scenes import ask, finish, open_settings, send
+from tests.web.scenes import ask, close_settings, finish, open_settings, send
 
 Playground = Callable[..., Page]
 EDITOR = "JSON schema of the answer"
@@ -43,6 +43,23 @@ def test_the_schema_editor_checks_while_typing(playground: Playground) -> None:
     expect(page.locator(".notice")).to_contain_text("The schema of the answer: this is not valid JSON.")
     page.get_by_role("button", name="View as code").last.click()
     expect(page.get_by_text("No request was sent")).to_be_visible()
+
+
+def test_a_file_dropped_into_the_schema_editor_is_no_attachment(playground: Playground) -> None:
+    page = playground()
+    open_settings(page)
+    page.get_by_text("Schema", exact=True).click()
+    expect(page.locator(".editor.loaded")).to_be_visible()
+    page.locator(".editor .cm-content").evaluate("""(editor) => {
+        const data = new DataTransfer();
+        data.items.add(new File(['{"title": "Dropped"}'], 'schema.json', { type: 'application/json' }));
+        const { x: clientX, y: clientY } = editor.getBoundingClientRect();
+        const options = { dataTransfer: data, clientX, clientY, bubbles: true, cancelable: true, composed: true };
+        editor.dispatchEvent(new DragEvent('drop', options));
+    }""")
+    expect(page.locator(".editor .cm-content")).to_contain_text("Dropped")
+    close_settings(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_a_real_model_follows_the_schema(open_page: OpenTab) -> None:

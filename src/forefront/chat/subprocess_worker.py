@@ -12,8 +12,13 @@ _SECRETS: Final = (
     *("FOREFRONT_API_KEY", "FOREFRONT_DATABASE_URL", "FOREFRONT_REDIS_URL", "FOREFRONT_ENCRYPTION_KEY"),
     *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
 )
-# Names of other secrets, such as the variable of an upstream's key, which the settings choose.
-_SECRET_NAME: Final = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(_|$)", re.IGNORECASE)
+# What Python, the C library and llguidance read. A list of secrets would be incomplete: the settings choose the names
+# of the variables with the keys of upstreams, and addresses of proxies contain passwords.
+_ALLOWED: Final = re.compile(
+    "PATH|HOME|VIRTUAL_ENV|PYTHON[A-Z0-9]+|LD_LIBRARY_PATH|LD_PRELOAD"
+    "|LANG|LANGUAGE|LC_[A-Z]+|LOCPATH|TZ|TZDIR|TMPDIR|TEMP|TMP"
+    "|GLIBC_TUNABLES|MALLOC_[A-Z_]+|RAYON_NUM_THREADS|RUST_MIN_STACK|TOKENIZERS_PARALLELISM"
+)
 
 
 def child_environment() -> dict[str, str]:
@@ -22,8 +27,8 @@ def child_environment() -> dict[str, str]:
 
 
 def worker_environment() -> dict[str, str]:
-    """The environment of a process for untrusted input: also without variables whose names are those of secrets."""
-    return {name: value for name, value in child_environment().items() if not _SECRET_NAME.search(name)}
+    """The environment of a process for untrusted input: only variables that it needs."""
+    return {name: value for name, value in os.environ.items() if _ALLOWED.fullmatch(name)}
 
 
 def start_child(module: str) -> tuple[subprocess.Popen[bytes], Connection]:

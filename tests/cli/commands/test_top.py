@@ -101,9 +101,10 @@ def test_failures(server: Instant) -> None:
     assert "401 invalid_api_key" in shown.stderr
 
 
-def test_a_pipe_gets_a_line_per_sample(server: Instant) -> None:
+@pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1"}], ids=["plain", "colors-forced"])
+def test_a_pipe_gets_a_line_per_sample(server: Instant, variables: dict[str, str]) -> None:
     command = [sys.executable, "-m", "forefront.cli", "top", "--interval", "0.2"]
-    with subprocess.Popen(command, env=environment(server), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment(server) | variables, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)

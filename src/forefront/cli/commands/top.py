@@ -41,7 +41,7 @@ def top(
             _print_once(first)
             return
         try:
-            if Console().is_terminal and not Console().is_dumb_terminal:
+            if _has_screen():
                 _show_live(client, first, interval)
             else:
                 _print_lines(client, first, interval)
@@ -57,6 +57,12 @@ def read_server(client: ForefrontClient) -> Reading:
         return parse_reading(time.monotonic(), status, metrics)
     except ValueError:
         raise ForefrontError("The metrics are not those of a Forefront server.") from None
+
+
+def _has_screen() -> bool:
+    """Whether standard output is a terminal with a cursor. Rich alone takes a pipe for one if `FORCE_COLOR` is set."""
+    console = Console()
+    return sys.stdout.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 class Window:

@@ -12,7 +12,7 @@ from forefront.cluster.protocol.constraint_source import ConstraintSource
 from forefront.engine.request import SamplingParams
 
 # Changes with every change of a message's meaning.
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 
 
 class _Message(msgspec.Struct, array_like=True, gc=False):

@@ -3,7 +3,9 @@ type Draw = (source: string, display: boolean) => HTMLElement | null;
 /** Milliseconds of drawing in one frame, and the length of one. */
 const BUDGET = 4;
 const FRAME = 16;
+/** Kept drawings, and the elements in all of them: one may have thousands. */
 const KEPT = 500;
+const KEPT_ELEMENTS = 100_000;
 
 /**
  * Puts drawings in the place of formulas: at once while there is time in the frame, and the others when they come near
@@ -12,6 +14,7 @@ const KEPT = 500;
 export class Drawings {
   private readonly kept = new Map<string, HTMLElement | null>();
   private readonly sources = new WeakMap<Element, string>();
+  private keptElements = 0;
   private observer: IntersectionObserver | null = null;
   private begun = 0;
   private spent = 0;
@@ -58,10 +61,19 @@ export class Drawings {
     let drawn = this.kept.get(key);
     if (drawn === undefined) {
       drawn = this.draw(source, display);
-      if (this.kept.size >= KEPT) this.kept.clear();
-      this.kept.set(key, drawn);
+      this.keep(key, drawn);
     }
     return drawn;
+  }
+
+  private keep(key: string, drawn: HTMLElement | null): void {
+    const elements = drawn?.getElementsByTagName("*").length ?? 0;
+    if (this.kept.size >= KEPT || this.keptElements + elements > KEPT_ELEMENTS) {
+      this.kept.clear();
+      this.keptElements = 0;
+    }
+    this.kept.set(key, drawn);
+    this.keptElements += elements;
   }
 }
 

@@ -67,13 +67,15 @@ export class Archive {
     return exportText(open ? [open, ...others] : others);
   }
 
-  /** Adds the conversations of a file, and returns them. Throws `ImportError`. */
-  async import(text: string): Promise<Transcript[]> {
+  /** Adds the conversations of a file. Returns them, and how many could be stored: the first ones. Throws `ImportError`. */
+  async import(text: string): Promise<{ transcripts: Transcript[]; stored: number }> {
     const transcripts = importText(text);
+    let stored = 0;
     for (const { conversation, messages } of transcripts) {
       if (!(await this.save(conversation, messages))) break;
+      stored++;
     }
-    return transcripts;
+    return { transcripts, stored };
   }
 
   create(): Conversation {

@@ -97,9 +97,19 @@ export class Playground {
   async importFile(file: File): Promise<void> {
     this.importProblem = "";
     try {
-      const [first] = await this.archive.import(await file.text());
-      if (!first) this.importProblem = "The file has no conversations.";
-      else this.open(new Thread(this.archive, first));
+      const { transcripts, stored } = await this.archive.import(await file.text());
+      const [first] = transcripts;
+      if (!first) {
+        this.importProblem = "The file has no conversations.";
+        return;
+      }
+      const thread = new Thread(this.archive, first);
+      if (!stored) thread.markUnsaved();
+      this.open(thread);
+      const imported = Math.max(stored, 1);
+      if (imported < transcripts.length) {
+        this.importProblem = `Only ${imported} of the file's ${transcripts.length} conversations could be imported.`;
+      }
     } catch (error) {
       this.importProblem = explain(error);
       this.closeDrawers();

@@ -136,10 +136,15 @@ export class Thread {
     return this.tree.pathTo(answer.parent).map(({ id }) => this.messages.get(id)!);
   }
 
+  /** The storage has none of the messages: the next change stores them all. */
+  markUnsaved(): void {
+    for (const id of this.messages.keys()) this.unsaved.add(id);
+  }
+
   /** Takes over what another tab stored, but for answers that arrive here. */
   merge(transcript: Transcript | null): void {
     if (!transcript) {
-      for (const id of this.messages.keys()) this.unsaved.add(id);
+      this.markUnsaved();
       return;
     }
     for (const message of transcript.messages) {
