@@ -15,8 +15,8 @@ from forefront.server.connection.connection_limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
 
-# Connections accepted in one iteration of the event loop. The answer to the first message of each takes 0.1 to 0.2 ms.
-_BURST: Final = 16
+# Connections accepted in one iteration of the event loop. The signature for each takes a millisecond of a processor.
+_BURST: Final = 4
 # Seconds until the next attempt when the process has no file descriptor left.
 _PAUSE: Final = 0.1
 
