@@ -73,7 +73,7 @@ def test_malformed_json(server: RunningServer, content: bytes, expected: str) ->
         ({"model": 7}, 422, "invalid_type", "model"),
         ({"model": ""}, 422, "invalid_value", "model"),
         ({"max_tokens": 0}, 422, "invalid_value", "max_tokens"),
-        ({"max_tokens": -1}, 422, "invalid_value", "max_tokens"),
+        ({"max_tokens": -2}, 422, "invalid_value", "max_tokens"),
         ({"max_tokens": 2**31}, 422, "invalid_value", "max_tokens"),
         ({"max_tokens": 2**63}, 422, "invalid_value", "max_tokens"),
         ({"max_tokens": 10**40}, 422, "invalid_value", "max_tokens"),

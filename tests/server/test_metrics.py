@@ -103,7 +103,7 @@ def test_an_upstream_that_fails_shows_in_its_metrics(client: httpx.Client) -> No
 def test_errors_are_counted_by_code(client: httpx.Client) -> None:
     before = scrape(client)
     assert complete(client, model="nothing").status_code == 404
-    assert complete(client, max_tokens=-1).status_code == 422
+    assert complete(client, max_tokens=0).status_code == 422
     assert client.post(CHAT, content=b"{").status_code == 400
     assert client.get("/nowhere").status_code == 404
     assert client.put("/v1/models").status_code == 405
