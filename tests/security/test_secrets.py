@@ -46,10 +46,15 @@ class Watch:
             for process in Path("/proc").glob("[0-9]*"):
                 try:
                     line, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
-                    if b"forefront.chat." in line and self._home in environment:
+                    if b"forefront.chat." in line and self._home in (_parent(process) / "environ").read_bytes():
                         self.seen.append(line + environment)
                 except OSError:
                     continue
+
+
+def _parent(process: Path) -> Path:
+    state = (process / "stat").read_text().rpartition(")")[2].split()
+    return process.with_name(state[1])
 
 
 def use(server: RunningServer, key: str) -> list[bytes]:
