@@ -72,11 +72,7 @@ def find_described_style(template: ChatTemplate, form: ToolFormat) -> TemplateSt
 
 
 def _shows_system(template: ChatTemplate) -> bool:
-    messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "?"}]
-    try:
-        return _SYSTEM in template.render(messages)
-    except TemplateError:
-        return False
+    return _SYSTEM in _rendered(template, [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": "?"}])
 
 
 def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
@@ -92,10 +88,7 @@ def _candidates(form: ToolFormat | None) -> Iterator[Mapping[str, Any]]:
 
 
 def _shows(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
-    try:
-        prompt = template.render(template_messages(_conversation(), style), variables)
-    except TemplateError:
-        return False
+    prompt = _rendered(template, template_messages(_conversation(), style), variables)
     # An object printed in Python syntax has single quotes.
     shown = all(text in prompt for text in (_NAME, *_PLACES, *_RESULTS))
     return shown and "{'place': 'probe-place-1'}" not in prompt and json.dumps('{"place"')[1:-1] not in prompt
@@ -103,20 +96,24 @@ def _shows(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str,
 
 def _shows_cut_off(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
     """Whether the template takes arguments that are no JSON, as text."""
-    try:
-        prompt = template.render(template_messages(_conversation(*_CUT_OFF), style), variables)
-    except TemplateError:
-        return False
+    prompt = _rendered(template, template_messages(_conversation(*_CUT_OFF), style), variables)
     return all(text in prompt for text in (*_CUT_OFF, *_RESULTS))
 
 
 def _shows_text(template: ChatTemplate, style: TemplateStyle, variables: Mapping[str, Any]) -> bool:
     """Whether the template shows a text beside calls, and all else."""
-    try:
-        prompt = template.render(template_messages(_conversation(text=_TEXT), style), variables)
-    except TemplateError:
-        return False
+    prompt = _rendered(template, template_messages(_conversation(text=_TEXT), style), variables)
     return all(text in prompt for text in (_TEXT, _NAME, *_RESULTS))
+
+
+def _rendered(
+    template: ChatTemplate, messages: list[dict[str, Any]], variables: Mapping[str, Any] | None = None
+) -> str:
+    """The prompt; empty if the template refuses the messages."""
+    try:
+        return template.render(messages, variables)
+    except TemplateError:
+        return ""
 
 
 def _conversation(*arguments: str, text: str | None = None) -> list[Message]:
