@@ -107,8 +107,8 @@ def load(
     `chat_template` takes the place of the model's own. `context_length` is a smaller context than the model's. `draft`
     is a smaller model. Raises `SourceError`, whose text names the file.
     """
-    opening = LoadArguments(source, cache, options, chat_template, context_length)
-    backend, build, mark, options = _load(opening, progress, Tunings(cache.home), partial(_backend, draft=draft))
+    arguments = LoadArguments(source, cache, options, chat_template, context_length)
+    backend, build, mark, options = _load(arguments, progress, Tunings(cache.home), partial(_backend, draft=draft))
     size = estimate_memory(source, options, context_length).memory_bytes
     return LoadedModel(backend, int(source.path.stat().st_mtime), mark, build, size)
 
@@ -143,8 +143,8 @@ def load_token_engine(
 ) -> LoadedEngine:
     """The same as `load`, for a replica on a cluster, which handles tokens alone. A node's tuning is left out: replicas
     must compute alike. Raises `SourceError`."""
-    opening = LoadArguments(source, cache, options, chat_template, context_length)
-    parts, build, mark, _ = _load(opening, progress, None, partial(_engine_parts, draft=draft))
+    arguments = LoadArguments(source, cache, options, chat_template, context_length)
+    parts, build, mark, _ = _load(arguments, progress, None, partial(_engine_parts, draft=draft))
     return LoadedEngine(parts, int(source.path.stat().st_mtime), mark, build)
 
 
@@ -231,18 +231,18 @@ def _source_errors(source: ModelSource) -> Iterator[None]:
 
 
 def _load(
-    opening: LoadArguments,
+    arguments: LoadArguments,
     progress: Progress,
     tunings: Tunings | None,
     create: Callable[[ModelParts | EmbeddingParts, ModelOptions, str | None], T],
 ) -> tuple[T, Build, str, ModelOptions]:
     """The result of `create` for the model's parts, its build, its fingerprint, and the options used."""
-    source, cache, chat_template = opening.source, opening.cache, opening.chat_template
+    source, cache, chat_template = arguments.source, arguments.cache, arguments.chat_template
     with _source_errors(source):
-        loaded = load_parts(source, cache, opening.options, progress, tunings)
+        loaded = load_parts(source, cache, arguments.options, progress, tunings)
         options = loaded.options
         settings = cache.digest(settings_files(source))
-        parts = _with_context(loaded.parts, opening.context_length)
+        parts = _with_context(loaded.parts, arguments.context_length)
         with progress.step(f"Loading {source.name}"):
             created = create(parts, options, chat_template)
     build = Build(f"sha256:{loaded.digest}", _precision(loaded.weights, options), _engine())

@@ -1,12 +1,12 @@
 """Items of a stored response's input, as they are listed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from forefront.wire.completions.message import InputAudio
-from forefront.wire.record import Record, TaggedRecord
+from forefront.wire.record import Record, TaggedRecord, encode_records
 from forefront.wire.responses.items import (
     ContentPart,
     CustomToolCallItem,
@@ -192,12 +192,10 @@ def listed(item: InputItem) -> ListedItem:
 
 
 def encode_item_list(items: Iterable[InputItem], *, more: bool) -> bytes:
-    """The JSON of an `ItemList` with those items, encoded one at a time: one call for all of them would keep the
-    interpreter lock for up to 8 MiB."""
+    """The JSON of an `ItemList` with those items, which may have 8 MiB."""
     data = [listed(item) for item in items]
     first, last = (data[0].id, data[-1].id) if data else (None, None)
-    encoded: list[Any] = [msgspec.Raw(msgspec.json.encode(item)) for item in data]
-    return msgspec.json.encode(ItemList(data=encoded, first_id=first, last_id=last, has_more=more))
+    return msgspec.json.encode(ItemList(data=encode_records(data), first_id=first, last_id=last, has_more=more))
 
 
 def _parts(content: str | list[ContentPart]) -> list[ContentPart]:

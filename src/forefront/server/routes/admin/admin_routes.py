@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -30,6 +30,7 @@ from forefront.wire.admin.parse import (
 )
 from forefront.wire.admin.records import KeyList, ProjectList, ServerStatus
 from forefront.wire.errors import RequestError
+from forefront.wire.record import encode_records
 
 T = TypeVar("T")
 
@@ -124,14 +125,8 @@ class AdminRoutes:
         make: type[KeyList] | type[ProjectList],
         read: Callable[[], Sequence[msgspec.Struct]],
     ) -> Response:
-        """The response with a list of any length, which is read and encoded in a thread of the store: one record at a
-        time, so that the event loop does not wait for the interpreter lock."""
-
-        def encoded() -> bytes:
-            records: list[Any] = [msgspec.Raw(msgspec.json.encode(record)) for record in read()]
-            return msgspec.json.encode(make(data=records))
-
-        body = await self._store_calls(encoded, _tenant(request))
+        """The response with a list of any length, which is read and encoded in a thread of the store."""
+        body = await self._store_calls(lambda: msgspec.json.encode(make(data=encode_records(read()))), _tenant(request))
         return ChunkedResponse(body, 200, _NOT_CACHED, "application/json")
 
     async def _parsed(self, request: Request, parse: Callable[[bytes | bytearray], T]) -> T:
